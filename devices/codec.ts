@@ -1,0 +1,42 @@
+import type { RawMessage } from "./message.js";
+import type { RegistryView } from "./registry.js";
+
+/** One number of a payload, named and timed, before the vocabulary has judged it. */
+export interface DecodedField {
+  /** A vocabulary name (`energy_import_kwh`), the same in another unit (`energy_import_wh`), or a bare stem with `unit`. */
+  name: string;
+  /** UCUM code when the payload gives the unit apart from the name. */
+  unit?: string;
+  value: number;
+  /** Event time, epoch milliseconds. */
+  timeMs: number;
+  /** Canonical JSON of the attributes (sorted keys), or "" for none. */
+  attributes: string;
+  /** Where in the payload, as a JSON pointer: `/3/energy_import_kwh`. */
+  path: string;
+}
+
+/** Something of a message that can't be taken: why, and where. Codes are listed in the room's README. */
+export interface Fault {
+  code: string;
+  /** JSON pointer into the payload; "" for the whole message. */
+  path: string;
+  /** What was found and what to write instead; bounded to 300 characters; no secrets. */
+  detail: string;
+}
+
+/** What a codec makes of one message. */
+export type Decoded =
+  | { kind: "decoded"; device: string; fields: DecodedField[]; faults: Fault[] }
+  | { kind: "ignored"; reason: string }
+  | { kind: "refused"; device: string | undefined; fault: Fault };
+
+/**
+ * Port that every wire format stands behind.
+ * Guarantee: `decode` is pure and never throws on any bytes; a fault of one field doesn't cost its neighbours.
+ */
+export interface Codec {
+  readonly format: string;
+  readonly version: string;
+  decode(message: RawMessage, registry: RegistryView): Decoded;
+}

@@ -1,0 +1,202 @@
+import type { Value } from "../../devices/index.js";
+
+/** What identity says of a value: new, the same again, or the same identity with another number. */
+export type Verdict = "stored" | "duplicate" | "conflict";
+
+/** A value with its verdict and its place in the order of storing. */
+export interface IdentifiedValue extends Value {
+  verdict: Verdict;
+  /** Older than the series' newest value, or received more than `limits.lateAfter` after its time. */
+  late: boolean;
+  receivedMs: number;
+  /** Journal sequence of the message that brought it. */
+  message: number;
+  /** Order of storing, from 1, without gaps among stored values; 0 unless stored. Sinks and rules read forward by it. */
+  sequence: number;
+}
+
+/** What a batch adds to one device's account of one local day. All counts may be negative (a replay moves them). */
+export interface LedgerDelta {
+  /** Local day of receipt, `YYYY-MM-DD`. */
+  day: string;
+  /** Device id, or `(unknown)`. */
+  device: string;
+  messages: { received: number; decoded: number; ignored: number; quarantined: number };
+  values: {
+    decoded: number;
+    stored: number;
+    duplicate: number;
+    conflict: number;
+    quarantined: number;
+    late: number;
+  };
+}
+
+/** One thing that couldn't be taken. A message has at most one entry a reason; `paths` says where. */
+export interface QuarantineEntry {
+  /** `{journal sequence}-{n}` */
+  id: string;
+  message: number;
+  receivedMs: number;
+  device: string;
+  user: string;
+  topic: string;
+  payload: Uint8Array;
+  /** True: nothing of the message was taken. False: only the fields at `paths`. */
+  whole: boolean;
+  reason: string;
+  /** JSON pointers of the fields at fault (at most 50 kept). */
+  paths: string[];
+  /** Values it stands for: 0 for a whole message, else how many fields. */
+  count: number;
+  detail: string;
+  status: "open" | "replayed" | "dismissed";
+  /** When its status last changed and who asked, epoch ms. */
+  changedMs?: number;
+  changedBy?: string;
+}
+
+/** One transaction of the pipeline. */
+export interface HistoryBatch {
+  /** Journal sequence up to which everything is accounted for; unchanged (the current one) for a replay. */
+  position: number;
+  /** Values with verdict stored or conflict (duplicates are only counted, in `ledger`). */
+  values: IdentifiedValue[];
+  ledger: LedgerDelta[];
+  quarantine: QuarantineEntry[];
+  /** Entries whose status a replay or dismissal changes, in the same transaction. */
+  resolved?: { id: string; status: "replayed" | "dismissed"; by: string; atMs: number }[];
+}
+
+/** A stored reading as it is read back. */
+export interface StoredReading {
+  device: string;
+  quantity: string;
+  unit: string;
+  timeMs: number;
+  value: number;
+  attributes: Record<string, string>;
+  receivedMs: number;
+  /** Order of storing; undefined once its day is sealed. */
+  sequence: number | undefined;
+}
+
+/** Half-open range of event time, epoch milliseconds. */
+export interface TimeRange {
+  fromMs: number;
+  toMs: number;
+}
+
+/** A page of a list; `next` is an opaque cursor, undefined at the end. */
+export interface Page<T> {
+  items: T[];
+  next: string | undefined;
+}
+
+export interface ReadingsQuery extends Partial<TimeRange> {
+  devices?: string[];
+  quantity?: string;
+  limit: number;
+  cursor?: string;
+}
+
+export interface SeriesQuery extends TimeRange {
+  devices: string[];
+  quantity: string;
+  /** Milliseconds, or a calendar step in local time. */
+  step: number | "hour" | "day" | "week" | "month" | "year";
+  timeZone: string;
+}
+
+export interface SeriesPoint {
+  fromMs: number;
+  toMs: number;
+  count: number;
+  expected: number | undefined;
+  min: number;
+  mean: number;
+  max: number;
+  last: number;
+}
+
+/** A local day's account of one device. Field meanings: CONTRACT `GET /ledger`. */
+export interface LedgerAccount {
+  day: string;
+  device: string;
+  messages: LedgerDelta["messages"];
+  values: LedgerDelta["values"];
+  slots: { expected: number; covered: number; missing: number };
+  balanced: boolean;
+}
+
+export interface QuarantineQuery extends Partial<TimeRange> {
+  reason?: string;
+  device?: string;
+  status?: QuarantineEntry["status"];
+  id?: string;
+  limit: number;
+  cursor?: string;
+}
+
+/**
+ * Port of the embedded history.
+ * Guarantee: `commit` is one durable transaction of rows, rollups, ledger, quarantine and journal position; after it resolves they are queryable.
+ */
+export interface History {
+  /** Journal sequence of the last committed batch; 0 at first. */
+  readonly position: number;
+  /** Sequence of the last stored value; 0 at first. */
+  readonly lastSequence: number;
+  /** Judges values in order, against history and each other, and numbers the stored ones. Must be followed by `commit` of the same, or `forget`. */
+  identify(values: readonly (Value & { receivedMs: number; message: number })[]): Promise<IdentifiedValue[]>;
+  /** Drops what `identify` remembered of a batch that wasn't committed. */
+  forget(): Promise<void>;
+  commit(batch: HistoryBatch): Promise<void>;
+  /** Stored values with sequence above `after`, oldest first, whole messages, at most about `limit`. For sinks and for rules after a crash. */
+  after(sequence: number, limit: number): Promise<IdentifiedValue[]>;
+  readings(query: ReadingsQuery): Promise<Page<StoredReading>>;
+  series(query: SeriesQuery): Promise<SeriesPoint[]>;
+  /** The newest value of each quantity of each device. */
+  latest(devices?: string[]): Promise<StoredReading[]>;
+  ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]>;
+  quarantine(query: QuarantineQuery): Promise<Page<QuarantineEntry>>;
+  /** Seals, reseals, compacts, applies retention; called on a clock and by tests. Reports what it did. */
+  maintain(nowMs: number): Promise<MaintenanceReport>;
+  /** Consumers that must have passed a sequence before its rows are sealed. */
+  holdFor(consumer: string, sequence: number): void;
+  /** Copies a consistent image into an empty folder while running. */
+  backup(dir: string): Promise<void>;
+  status(): Promise<HistoryStatus>;
+  close(): Promise<void>;
+}
+
+export interface MaintenanceReport {
+  sealedDays: string[];
+  resealedDays: string[];
+  expiredRows: number;
+}
+
+export interface HistoryStatus {
+  hotRows: number;
+  sealedDays: number;
+  sealedBytes: number;
+  /** Damaged or missing sealed days, named with file and remedy. */
+  faults: { file: string; code: string; message: string }[];
+}
+
+/** A store that is fed from history and keeps its own position. */
+export interface Sink {
+  readonly name: string;
+  start(): void;
+  /** How it stands: its position, lag in values, and why it waits. */
+  readonly status: {
+    position: number;
+    lag: number;
+    written: number;
+    offended: number;
+    fault: string | undefined;
+  };
+  /** Told after each commit, so that it needn't poll. */
+  wake(lastSequence: number): void;
+  stop(): Promise<void>;
+}
