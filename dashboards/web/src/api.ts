@@ -1,0 +1,301 @@
+/** Who is logged in. Viewers look; operators acknowledge and replay; admins do all. */
+export interface Session {
+  user: string;
+  role: "viewer" | "operator" | "admin";
+}
+
+/** The city as the registry names it; `timeZone` is an IANA name. */
+export interface City {
+  name: string;
+  timeZone: string;
+  language?: "pl" | "en";
+}
+
+/** How things stand now: `GET /overview`, and the `overview` event. Counts of `today` are of the city's local day. */
+export interface Overview {
+  demo: boolean;
+  city: City;
+  at: string;
+  devices: { total: number; alive: number };
+  messagesPerSecond: number;
+  today: { stored: number; quarantined: number; missing: number };
+  openAlerts: number;
+  journal: { bytes: number; maxBytes: number };
+  /** Messages acknowledged and not yet processed. */
+  pipelineLag: number;
+  ready: boolean;
+  reasons: (string | { code: string; message: string })[];
+}
+
+/** The newest value of a quantity; `time` RFC 3339. */
+export interface Latest {
+  quantity: string;
+  unit: string;
+  value: number;
+  time: string;
+}
+
+/** A registered device with its newest values. */
+export interface Device {
+  id: string;
+  class: string;
+  place: string;
+  at?: [number, number] | null;
+  everySeconds?: number | null;
+  latest: Latest[];
+}
+
+/** A `readings` event: one stored value. */
+export interface Reading extends Latest {
+  device: string;
+}
+
+/** Aggregates of one step, `from` inclusive, `to` exclusive; `count` 0 or no point at all means a gap. */
+export interface SeriesPoint {
+  from: string;
+  to: string;
+  count: number;
+  expected?: number | null;
+  min: number | null;
+  mean: number | null;
+  max: number | null;
+  last: number | null;
+}
+
+/** A row of the vocabulary. */
+export interface Quantity {
+  name: string;
+  unit: string;
+  kind: "gauge" | "counter" | "amount" | "state";
+}
+
+/** A sentence in both languages of the page. */
+export interface Bilingual {
+  pl: string;
+  en: string;
+}
+
+/** States of an alert; `withdrawn` means that late data showed it was never so. */
+export type AlertState = "raised" | "acknowledged" | "resolved" | "withdrawn";
+
+/** A deviation that a rule found; also the `alerts` event. */
+export interface Alert {
+  id: string;
+  rule: string;
+  kind: string;
+  severity: "info" | "warning" | "critical";
+  state: AlertState;
+  place: string;
+  device?: string | null;
+  quantity?: string | null;
+  value?: number | null;
+  limit?: number | null;
+  unit?: string | null;
+  since: string;
+  at: string;
+  title: Bilingual;
+  message: Bilingual;
+  /** How its way out stands, by channel; `dead` after a day without success. */
+  delivery?: unknown;
+}
+
+/** Something that couldn't be taken, with its raw bytes. */
+export interface Quarantined {
+  id: string;
+  device: string;
+  user: string;
+  topic: string;
+  reason: string;
+  paths: string[];
+  count: number;
+  detail: string;
+  receivedAt: string;
+  status: "open" | "replayed" | "dismissed";
+  payload: { base64: string; text?: string | null };
+}
+
+/** What a replay did, in entries. */
+export interface Replayed {
+  replayed: number;
+  refused: number;
+}
+
+/** A local day's account of one device; `balanced` when all three sums reconcile to zero. */
+export interface LedgerAccount {
+  day: string;
+  device: string;
+  messages: { received: number; decoded: number; ignored: number; quarantined: number };
+  values: {
+    decoded: number;
+    stored: number;
+    duplicate: number;
+    conflict: number;
+    quarantined: number;
+    late: number;
+  };
+  slots: { expected: number; covered: number; missing: number };
+  balanced: boolean;
+}
+
+/** A page of a list. */
+export interface Page<T> {
+  items: T[];
+  next?: string | null;
+}
+
+/** A list read to its end, or `more` when its end was too far. */
+export interface List<T> {
+  items: T[];
+  more: boolean;
+}
+
+/** A fault of the service (RFC 9457), or code `unreachable` when nothing answered in time. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string | undefined;
+
+  constructor(status: number, code: string, title: string, detail?: string) {
+    super(title);
+    this.name = "Problem";
+    this.status = status;
+    this.code = code;
+    this.detail = detail;
+  }
+}
+
+const base = "/api/v1";
+const timeoutMs = 15_000;
+const mostPages = 20;
+
+type Query = Record<string, string | number | undefined>;
+
+const address = (path: string, query: Query): string => {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  const text = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
+  return base + path + (text === "" ? "" : `?${text}`);
+};
+
+const problemOf = async (response: Response): Promise<Problem> => {
+  const body = (await response.json().catch(() => ({}))) as {
+    title?: string;
+    detail?: string;
+    code?: string;
+  };
+  return new Problem(
+    response.status,
+    body.code ?? `http-${response.status}`,
+    body.title ?? response.statusText,
+    body.detail,
+  );
+};
+
+async function call<T>(method: string, path: string, query: Query = {}, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { accept: "application/json" };
+  if (method !== "GET") headers["x-obieg-csrf"] = "1";
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let response: Response;
+  try {
+    response = await fetch(address(path, query), {
+      method,
+      headers,
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new Problem(0, "unreachable", "unreachable");
+  }
+  if (!response.ok) throw await problemOf(response);
+  if (response.status === 204) return undefined as T;
+  const text = await response.text();
+  return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+/** Follows `next` to the end of a list, at most twenty pages. */
+async function all<T>(path: string, query: Query = {}): Promise<List<T>> {
+  const items: T[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < mostPages; page += 1) {
+    const answer = await call<Page<T>>("GET", path, { ...query, cursor });
+    items.push(...answer.items);
+    if (!answer.next) return { items, more: false };
+    cursor = answer.next;
+  }
+  return { items, more: true };
+}
+
+/** The session of this browser, or undefined when nobody is logged in. Throws {@link Problem}. */
+export async function readSession(): Promise<Session | undefined> {
+  try {
+    return await call<Session>("GET", "/session");
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) return undefined;
+    throw error;
+  }
+}
+
+/** Logs in; the service sets the cookie. Throws {@link Problem} (401 wrong, 429 too often). */
+export const logIn = (user: string, password: string): Promise<Session> =>
+  call("POST", "/session", {}, { user, password });
+
+/** Ends the session. */
+export const logOut = (): Promise<void> => call("DELETE", "/session");
+
+/** How things stand. */
+export const readOverview = (): Promise<Overview> => call("GET", "/overview");
+
+/** Every device with its newest values. */
+export const readDevices = (): Promise<List<Device>> => all("/devices");
+
+/** The vocabulary. */
+export const readQuantities = async (): Promise<Quantity[]> => (await all<Quantity>("/quantities")).items;
+
+/** What to chart: times in epoch milliseconds, `step` a duration (`15m`) or a calendar step (`hour`, `day`) in `tz`. */
+export interface SeriesRequest {
+  device: string;
+  quantity: string;
+  fromMs: number;
+  toMs: number;
+  step: string;
+  tz: string;
+}
+
+/** Aggregates of one quantity of one device, oldest first. */
+export const readSeries = async (ask: SeriesRequest): Promise<SeriesPoint[]> =>
+  (
+    await all<SeriesPoint>("/series", {
+      device: ask.device,
+      quantity: ask.quantity,
+      from: new Date(ask.fromMs).toISOString(),
+      to: new Date(ask.toMs).toISOString(),
+      step: ask.step,
+      tz: ask.tz,
+    })
+  ).items;
+
+/** Alerts in a state; all states when not told. */
+export const readAlerts = (state?: AlertState): Promise<List<Alert>> => all("/alerts", { state });
+
+/** Takes an alert in hand, with a note for the others. */
+export const acknowledgeAlert = (id: string, note: string): Promise<unknown> =>
+  call(
+    "POST",
+    `/alerts/${encodeURIComponent(id)}/acknowledge`,
+    {},
+    note.trim() === "" ? {} : { note: note.trim() },
+  );
+
+/** A page of what waits in quarantine; `cursor` "" for the first. */
+export const readQuarantine = (cursor: string): Promise<Page<Quarantined>> =>
+  call("GET", "/quarantine", { status: "open", limit: 100, cursor });
+
+/** Sends entries through the pipeline once more: those named, or all of a reason or a device. */
+export const replayQuarantine = (ask: {
+  ids?: string[];
+  reason?: string;
+  device?: string;
+}): Promise<Replayed> => call("POST", "/quarantine/replay", {}, ask);
+
+/** The accounts of one local day, `YYYY-MM-DD`. */
+export const readLedger = (day: string): Promise<List<LedgerAccount>> => all("/ledger", { day });
