@@ -1,5 +1,7 @@
 import type { Value } from "../../devices/index.js";
 
+export type { StateStore } from "./state.js";
+
 /** What identity says of a value: new, the same again, or the same identity with another number. */
 export type Verdict = "stored" | "duplicate" | "conflict";
 

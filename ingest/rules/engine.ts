@@ -1,0 +1,308 @@
+import { matchesGlob, ObiegError, type RegistryView, type Rule } from "../../devices/index.js";
+import type { AlertTransition } from "../alerts/port.js";
+import type { IdentifiedValue, StateStore } from "../stores/port.js";
+import { DeadlineHeap } from "./heap.js";
+import type { RuleEngine } from "./port.js";
+import { ListeningTime } from "./time.js";
+import {
+  type FoldContext,
+  isSilent,
+  seeDeadline,
+  seeLife,
+  seeValue,
+  type SilentState,
+  type SilentWatch,
+  type ThresholdState,
+  type ThresholdWatch,
+  type Watch,
+  type Wording,
+} from "./watch.js";
+import { openWording, type UnitOf, withdrawText } from "./wording.js";
+
+/** Everything watched at one device, by what comes in. */
+interface DeviceWatches {
+  thresholds: Map<string, ThresholdWatch[]>;
+  silents: Map<string, SilentWatch[]>;
+  /** Silent rules that any quantity satisfies. */
+  anyLife: SilentWatch[];
+}
+
+interface Meta {
+  version: 1;
+  position: number;
+  /** Grows with each save; tells whether the last one was committed. */
+  stamp: number;
+  listenedMs: number;
+}
+
+type StoredState = ThresholdState | SilentState;
+
+const metaKey = "@";
+const saveAfterValues = 20_000;
+const saveAfterMs = 10_000;
+
+const keyOf = (rule: string, device: string): string => `${rule}|${device}`;
+
+/** Keeps the watches, the time and what is on disk of both. */
+export class Engine implements RuleEngine {
+  readonly #table: ReturnType<StateStore["table"]>;
+  readonly #registry: RegistryView;
+  readonly #word: Wording;
+  readonly #time: ListeningTime;
+  #rules: readonly Rule[];
+  #position: number;
+  /** States that belong to no watch yet: read from disk, or left by a device or a rule. */
+  #orphans = new Map<string, StoredState>();
+  #watches = new Map<string, DeviceWatches>();
+  #known = new Set<string>();
+  #members = new Map<string, ReadonlySet<string>>();
+  #heap = new DeadlineHeap<Watch>();
+  #isStale = true;
+  /** Watches that differ from the disk, and keys that must leave it. */
+  #changed = new Map<string, Watch>();
+  #gone = new Set<string>();
+  #unsaved: AlertTransition[] = [];
+  #stamp: number;
+  #saved: { stamp: number; transitions: number } | undefined;
+  #valuesSinceSave = 0;
+  #savedAtMs = Number.NEGATIVE_INFINITY;
+  #nowMs = Number.NEGATIVE_INFINITY;
+  #isPressing = false;
+
+  constructor(
+    state: StateStore,
+    rules: readonly Rule[],
+    registry: RegistryView,
+    unitOf: UnitOf,
+    monotonic: (() => number) | undefined,
+  ) {
+    this.#table = state.table("rules");
+    this.#registry = registry;
+    this.#rules = rules;
+    this.#word = openWording(registry, unitOf);
+    const meta = this.#readMeta();
+    this.#position = meta?.position ?? 0;
+    this.#stamp = meta?.stamp ?? 0;
+    this.#time = new ListeningTime(meta?.listenedMs ?? 0, monotonic);
+    for (const { key, value } of this.#table.getRange()) {
+      if (key !== metaKey) this.#orphans.set(String(key), value as StoredState);
+    }
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get dirty(): boolean {
+    this.#confirm();
+    if (this.#isPressing || this.#unsaved.length > 0 || this.#gone.size > 0) return true;
+    if (this.#valuesSinceSave === 0) return false;
+    return this.#valuesSinceSave >= saveAfterValues || this.#nowMs - this.#savedAtMs >= saveAfterMs;
+  }
+
+  setRules(rules: readonly Rule[]): void {
+    this.#rules = rules;
+    this.#isStale = true;
+  }
+
+  refresh(): void {
+    this.#isStale = true;
+  }
+
+  fold(values: readonly IdentifiedValue[], nowMs: number): AlertTransition[] {
+    this.#confirm();
+    if (this.#savedAtMs === Number.NEGATIVE_INFINITY || nowMs < this.#savedAtMs) this.#savedAtMs = nowMs;
+    this.#nowMs = nowMs;
+    let untilMs = values.length === 0 ? nowMs : Number.NEGATIVE_INFINITY;
+    for (const value of values) untilMs = Math.max(untilMs, Math.min(value.receivedMs, nowMs));
+    this.#time.advance(untilMs, nowMs);
+    if (this.#isStale) this.#rebuild(nowMs);
+    const context = this.#context(nowMs);
+    for (const value of values) {
+      if (value.sequence <= this.#position) continue;
+      this.#position = value.sequence;
+      this.#valuesSinceSave += 1;
+      this.#see(value, context);
+    }
+    for (let due = this.#heap.popDue(this.#time.nowMs); due; due = this.#heap.popDue(this.#time.nowMs)) {
+      due.queued = false;
+      if (this.#isWatched(due) && seeDeadline(due, context)) this.#mark(due, true);
+    }
+    return [...this.#unsaved];
+  }
+
+  save(): void {
+    this.#confirm();
+    for (const key of this.#gone) void this.#table.remove(key);
+    for (const [key, watch] of this.#changed) void this.#table.put(key, watch.state);
+    this.#stamp += 1;
+    const meta: Meta = {
+      version: 1,
+      position: this.#position,
+      stamp: this.#stamp,
+      listenedMs: this.#time.nowMs,
+    };
+    void this.#table.put(metaKey, meta);
+    this.#saved = { stamp: this.#stamp, transitions: this.#unsaved.length };
+  }
+
+  /** Forgets what the last save put, once it stands on disk; if it doesn't, everything is still to be saved. */
+  #confirm(): void {
+    if (!this.#saved) return;
+    const { stamp, transitions } = this.#saved;
+    this.#saved = undefined;
+    if (this.#readMeta()?.stamp !== stamp) return;
+    this.#unsaved.splice(0, transitions);
+    this.#changed.clear();
+    this.#gone.clear();
+    this.#isPressing = false;
+    this.#valuesSinceSave = 0;
+    this.#savedAtMs = this.#nowMs;
+  }
+
+  #readMeta(): Meta | undefined {
+    const meta = this.#table.get(metaKey) as Meta | undefined;
+    if (meta && meta.version !== 1) {
+      throw new ObiegError(
+        "rules-state-version",
+        "the state of the rules was written by a newer version: use that",
+      );
+    }
+    return meta;
+  }
+
+  #context(nowMs: number): FoldContext {
+    return {
+      time: this.#time,
+      nowMs,
+      word: this.#word,
+      emit: (transition) => this.#unsaved.push(transition),
+      schedule: (watch, at) => {
+        if (watch.queued) return;
+        watch.queued = true;
+        this.#heap.push(at, watch);
+      },
+    };
+  }
+
+  #see(value: IdentifiedValue, context: FoldContext): void {
+    const watches = this.#watches.get(value.device) ?? this.#watchNew(value.device, context.nowMs);
+    if (!watches) return;
+    for (const watch of watches.thresholds.get(value.quantity) ?? []) {
+      this.#mark(watch, seeValue(watch, value, context));
+    }
+    for (const watch of watches.silents.get(value.quantity) ?? []) {
+      this.#mark(watch, seeLife(watch, value, context));
+    }
+    for (const watch of watches.anyLife) this.#mark(watch, seeLife(watch, value, context));
+  }
+
+  #mark(watch: Watch, isPressing: boolean): void {
+    this.#changed.set(watch.key, watch);
+    if (isPressing) this.#isPressing = true;
+  }
+
+  #watchNew(device: string, nowMs: number): DeviceWatches | undefined {
+    if (!this.#registry.device(device)) return undefined;
+    if (!this.#known.has(device)) {
+      this.#known.add(device);
+      this.#members.clear();
+    }
+    return this.#watch(device, nowMs);
+  }
+
+  /** Sets up anew who is watched by what, keeping what is known; ends alerts that nothing watches any more. */
+  #rebuild(nowMs: number): void {
+    this.#isStale = false;
+    for (const watches of this.#watches.values()) {
+      for (const list of [...watches.thresholds.values(), ...watches.silents.values(), watches.anyLife]) {
+        for (const watch of list) this.#orphans.set(watch.key, watch.state);
+      }
+    }
+    this.#watches = new Map();
+    this.#members.clear();
+    this.#heap = new DeadlineHeap();
+    const stored = new Set([...this.#orphans.keys()].map((key) => key.slice(key.indexOf("|") + 1)));
+    const anySilent = this.#rules.some((rule) => rule.kind === "silent");
+    this.#known = new Set(this.#registry.devices().map((device) => device.id));
+    for (const device of this.#known) {
+      if (anySilent || stored.has(device)) this.#watch(device, nowMs);
+    }
+    for (const [key, state] of this.#orphans) {
+      if (state.raised) this.#unsaved.push(withdrawText(state.raised, nowMs));
+      this.#changed.delete(key);
+      this.#gone.add(key);
+    }
+    this.#orphans.clear();
+  }
+
+  #watch(device: string, nowMs: number): DeviceWatches {
+    const watches: DeviceWatches = { thresholds: new Map(), silents: new Map(), anyLife: [] };
+    this.#watches.set(device, watches);
+    for (const rule of this.#rules) {
+      const watch = this.#watchRule(rule, device, nowMs);
+      if (!watch) continue;
+      if (!isSilent(watch)) into(watches.thresholds, watch.rule.quantity, watch);
+      else if (watch.rule.quantity !== undefined) into(watches.silents, watch.rule.quantity, watch);
+      else watches.anyLife.push(watch);
+    }
+    return watches;
+  }
+
+  #watchRule(rule: Rule, device: string, nowMs: number): Watch | undefined {
+    const entry = this.#registry.device(device);
+    if (!entry) return undefined;
+    if (rule.class !== undefined && rule.class !== entry.class) return undefined;
+    if (rule.devices && !rule.devices.some((glob) => matchesGlob(glob, device))) return undefined;
+    if (rule.place !== undefined && !this.#membersOf(rule.place).has(device)) return undefined;
+    const key = keyOf(rule.id, device);
+    const context = this.#context(nowMs);
+    if (rule.kind === "silent" && entry.everyMs === undefined) return undefined;
+    const kept = this.#adopt(key, rule);
+    if (rule.kind === "threshold") {
+      const state: ThresholdState = kept && !("heardAt" in kept) ? kept : { quantity: rule.quantity };
+      const watch: ThresholdWatch = { key, device, queued: false, rule, state };
+      if (state.brokenAt !== undefined) context.schedule(watch, state.brokenAt + (rule.for ?? 0));
+      return watch;
+    }
+    const allowedMs = rule.times * (entry.everyMs ?? 0);
+    const isKept = kept !== undefined && "heardAt" in kept;
+    const state: SilentState = isKept
+      ? kept
+      : { quantity: rule.quantity ?? null, heardAt: this.#time.nowMs, receivedMs: nowMs };
+    const watch: SilentWatch = { key, device, queued: false, rule, allowedMs, state };
+    if (!isKept) this.#mark(watch, false);
+    if (!state.raised) context.schedule(watch, state.heardAt + allowedMs);
+    return watch;
+  }
+
+  /** Takes over the state kept for a key, unless it was kept for another kind of rule or another quantity. */
+  #adopt(key: string, rule: Rule): StoredState | undefined {
+    const state = this.#orphans.get(key);
+    if (!state) return undefined;
+    if ("heardAt" in state !== (rule.kind === "silent")) return undefined;
+    if (state.quantity !== (rule.quantity ?? null)) return undefined;
+    this.#orphans.delete(key);
+    this.#gone.delete(key);
+    return state;
+  }
+
+  #membersOf(place: string): ReadonlySet<string> {
+    let members = this.#members.get(place);
+    if (!members) {
+      members = new Set(this.#registry.devicesAt(place));
+      this.#members.set(place, members);
+    }
+    return members;
+  }
+
+  #isWatched(watch: Watch): boolean {
+    return this.#registry.device(watch.device) !== undefined;
+  }
+}
+
+function into<W>(map: Map<string, W[]>, key: string, watch: W): void {
+  const list = map.get(key);
+  if (list) list.push(watch);
+  else map.set(key, [watch]);
+}

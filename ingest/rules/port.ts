@@ -1,0 +1,24 @@
+import type { Rule } from "../../devices/index.js";
+import type { AlertTransition } from "../alerts/port.js";
+import type { IdentifiedValue } from "../stores/port.js";
+
+/** The judge of stored values: a fold with the time given to it. */
+export interface RuleEngine {
+  /** Store sequence up to which values are judged, saved or not. */
+  readonly position: number;
+  /** True when {@link save} should be called; stays true until what it put was committed. */
+  readonly dirty: boolean;
+  /**
+   * Judges values in the order of storing, then the time. Values at or before `position` are skipped.
+   * With values, time goes no further than the newest `receivedMs`, so that a backlog is judged by its own time:
+   * call it with none (a tick) only when no backlog waits.
+   * Guarantee: returns every transition that wasn't saved yet, so a transaction that failed loses none.
+   */
+  fold(values: readonly IdentifiedValue[], nowMs: number): AlertTransition[];
+  /** Puts what changed, and the position, into its table. To be called inside the caller's transaction. */
+  save(): void;
+  /** Replaces the rules; alerts of rules that went are resolved by the next fold. */
+  setRules(rules: readonly Rule[]): void;
+  /** To be called when devices or places changed; alerts of devices that went are resolved by the next fold. */
+  refresh(): void;
+}

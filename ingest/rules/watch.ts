@@ -1,0 +1,179 @@
+import type { Rule, SilentRule, ThresholdRule } from "../../devices/index.js";
+import type { AlertTransition } from "../alerts/port.js";
+import type { IdentifiedValue } from "../stores/port.js";
+import type { ListeningTime } from "./time.js";
+
+/** What is kept of one threshold rule at one device. Times epoch milliseconds unless said otherwise. */
+export interface ThresholdState {
+  quantity: string;
+  /** Event time and number of the newest value. */
+  lastMs?: number;
+  lastValue?: number;
+  /** Since when the limit is broken: event time, and listening time when it was learned. */
+  brokenMs?: number;
+  brokenAt?: number;
+  raised?: AlertTransition;
+}
+
+/** What is kept of one silent rule at one device. */
+export interface SilentState {
+  /** Null for any quantity. */
+  quantity: string | null;
+  /** Listening time of the last sign of life. */
+  heardAt: number;
+  /** Wall time of it. */
+  receivedMs: number;
+  raised?: AlertTransition;
+}
+
+interface Common {
+  key: string;
+  device: string;
+  /** True while it stands in the heap of deadlines. */
+  queued: boolean;
+}
+
+/** One threshold rule at one device. */
+export interface ThresholdWatch extends Common {
+  rule: ThresholdRule;
+  state: ThresholdState;
+}
+
+/** One silent rule at one device, with how long it may be silent, milliseconds of listening time. */
+export interface SilentWatch extends Common {
+  rule: SilentRule;
+  state: SilentState;
+  allowedMs: number;
+}
+
+/** One rule at one device. */
+export type Watch = ThresholdWatch | SilentWatch;
+
+/** Makes the transitions; knows places, units and words. */
+export interface Wording {
+  (
+    rule: Rule,
+    device: string,
+    facts: Pick<AlertTransition, "value" | "sinceMs" | "atMs">,
+    raised: AlertTransition | undefined,
+  ): AlertTransition;
+}
+
+/** What a step of the fold works with. */
+export interface FoldContext {
+  time: ListeningTime;
+  nowMs: number;
+  word: Wording;
+  emit(transition: AlertTransition): void;
+  /** Asks to be looked at when listening time reaches `at`. */
+  schedule(watch: Watch, at: number): void;
+}
+
+/** A state that lies this far ahead of the clock comes from a clock that was wrong, and no longer counts as newer. */
+const clockToleranceMs = 10 * 60_000;
+
+function isBroken(rule: ThresholdRule, value: number): boolean {
+  if (rule.above !== undefined) return value > rule.above;
+  return rule.below !== undefined && value < rule.below;
+}
+
+function isClear(rule: ThresholdRule, value: number): boolean {
+  if (isBroken(rule, value)) return false;
+  if (rule.clear === undefined) return true;
+  return rule.above === undefined ? value >= rule.clear : value <= rule.clear;
+}
+
+function raiseThreshold(watch: ThresholdWatch, atMs: number, context: FoldContext): void {
+  const { rule, state, device } = watch;
+  const facts = { value: state.lastValue ?? null, sinceMs: state.brokenMs ?? atMs, atMs };
+  state.raised = context.word(rule, device, facts, undefined);
+  delete state.brokenMs;
+  delete state.brokenAt;
+  context.emit(state.raised);
+}
+
+/**
+ * Lets a threshold rule see a value of its quantity. True when its phase changed.
+ * A value older than the newest one seen changes nothing; a limit counts as broken until a value says otherwise.
+ */
+export function seeValue(watch: ThresholdWatch, value: IdentifiedValue, context: FoldContext): boolean {
+  const { rule, state } = watch;
+  const { lastMs = Number.NEGATIVE_INFINITY } = state;
+  if (value.timeMs < lastMs && lastMs <= context.nowMs + clockToleranceMs) return false;
+  let changed = false;
+  if (state.brokenMs !== undefined && value.timeMs - state.brokenMs >= (rule.for ?? 0)) {
+    raiseThreshold(watch, state.brokenMs + (rule.for ?? 0), context);
+    changed = true;
+  }
+  state.lastMs = value.timeMs;
+  state.lastValue = value.value;
+  const broken = isBroken(rule, value.value);
+  if (state.raised) {
+    if (!isClear(rule, value.value)) return changed;
+    const facts = { value: value.value, sinceMs: state.raised.sinceMs, atMs: value.timeMs };
+    context.emit(context.word(rule, watch.device, facts, state.raised));
+    delete state.raised;
+    return true;
+  }
+  if (broken === (state.brokenMs !== undefined)) return changed;
+  if (!broken) {
+    delete state.brokenMs;
+    delete state.brokenAt;
+    return true;
+  }
+  state.brokenMs = value.timeMs;
+  state.brokenAt = context.time.nowMs;
+  if ((rule.for ?? 0) === 0) raiseThreshold(watch, value.timeMs, context);
+  else context.schedule(watch, state.brokenAt + (rule.for ?? 0));
+  return true;
+}
+
+/** Lets a silent rule see a sign of life, of whatever event time. True when its phase changed. */
+export function seeLife(watch: SilentWatch, value: IdentifiedValue, context: FoldContext): boolean {
+  const { state } = watch;
+  if (value.receivedMs <= state.receivedMs && state.receivedMs <= context.nowMs) return false;
+  state.heardAt = Math.max(state.heardAt, context.time.at(value.receivedMs));
+  const since = state.receivedMs;
+  state.receivedMs = value.receivedMs;
+  if (!state.raised) return false;
+  const facts = {
+    value: Math.max(0, value.receivedMs - since) / 1_000,
+    sinceMs: state.raised.sinceMs,
+    atMs: value.receivedMs,
+  };
+  context.emit(context.word(watch.rule, watch.device, facts, state.raised));
+  delete state.raised;
+  context.schedule(watch, state.heardAt + watch.allowedMs);
+  return true;
+}
+
+/** Lets a watch see that its deadline came. True when its phase changed. */
+export function seeDeadline(watch: Watch, context: FoldContext): boolean {
+  const now = context.time.nowMs;
+  if (isSilent(watch)) {
+    const { state, allowedMs } = watch;
+    if (state.raised) return false;
+    if (now < state.heardAt + allowedMs) {
+      context.schedule(watch, state.heardAt + allowedMs);
+      return false;
+    }
+    const facts = { value: (now - state.heardAt) / 1_000, sinceMs: state.receivedMs, atMs: context.nowMs };
+    state.raised = context.word(watch.rule, watch.device, facts, undefined);
+    context.emit(state.raised);
+    return true;
+  }
+  const { state, rule } = watch;
+  if (state.brokenAt === undefined) return false;
+  const dueAt = state.brokenAt + (rule.for ?? 0);
+  if (now < dueAt) {
+    context.schedule(watch, dueAt);
+    return false;
+  }
+  raiseThreshold(watch, context.nowMs, context);
+  return true;
+}
+
+/** True for a watch of a silent rule. */
+export function isSilent(watch: Watch): watch is SilentWatch {
+  return watch.rule.kind === "silent";
+}

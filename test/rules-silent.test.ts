@@ -1,0 +1,133 @@
+import { afterEach, expect, test } from "vitest";
+import type { Rule, SilentRule } from "../devices/index.js";
+import { fillRule, minute, RulesBench, startMs, TestRegistry } from "./rules-fixture.js";
+
+const open: RulesBench[] = [];
+afterEach(async () => {
+  for (const bench of open.splice(0)) await bench.end();
+});
+function bench(...parts: ConstructorParameters<typeof RulesBench>): RulesBench {
+  const made = new RulesBench(...parts);
+  open.push(made);
+  return made;
+}
+function silent(parts: Partial<SilentRule> = {}): Rule {
+  return {
+    id: "silent",
+    kind: "silent",
+    times: 3,
+    severity: "critical",
+    title: { pl: "Milczy", en: "Silent" },
+    ...parts,
+  };
+}
+
+test("a device is silent after its intervals without a value, and back with the next", async () => {
+  const b = bench([silent()]);
+  await b.judge();
+  expect(await b.pass(44 * minute)).toEqual([]);
+  expect(await b.pass(minute)).toEqual(["silent bin-1 raised"]);
+  expect(await b.pass(90 * minute)).toEqual([]);
+  expect(await b.sends(10)).toEqual(["silent bin-1 resolved"]);
+  expect(await b.pass(45 * minute)).toEqual(["silent bin-1 raised"]);
+  expect(b.recorded[0]).toMatchObject({
+    quantity: null,
+    limit: 2_700,
+    value: 2_700,
+    unit: "s",
+    sinceMs: startMs,
+  });
+});
+
+test("every value puts the deadline off", async () => {
+  const b = bench([silent()]);
+  for (let round = 0; round < 20; round += 1) {
+    b.nowMs += 40 * minute;
+    expect(await b.sends(10)).toEqual([]);
+  }
+});
+
+test("with a quantity only that one counts", async () => {
+  const b = bench([silent({ quantity: "battery_v" })]);
+  await b.judge();
+  await b.pass(44 * minute);
+  await b.sends(10);
+  expect(await b.pass(minute)).toEqual(["silent bin-1 raised"]);
+  expect(await b.sends(3.6, { quantity: "battery_v" })).toEqual(["silent bin-1 resolved"]);
+});
+
+test("a device without a reporting interval is never silent", async () => {
+  const registry = new TestRegistry([]);
+  registry.entries.set("bin-1", {
+    id: "bin-1",
+    class: "bin",
+    place: "krakow",
+    sinceMs: startMs,
+  });
+  const b = bench([silent()], registry);
+  await b.judge();
+  expect(await b.pass(100_000 * minute)).toEqual([]);
+});
+
+test("values delivered late are a sign of life, replayed ones are not", async () => {
+  const b = bench([silent()]);
+  await b.sends(10);
+  await b.pass(40 * minute);
+  await b.sends(10, { timeMs: startMs - minute, late: true });
+  expect(await b.pass(44 * minute)).toEqual([]);
+  expect(await b.sends(11, { timeMs: startMs - 2 * minute, receivedMs: startMs - minute })).toEqual([]);
+  expect(await b.pass(minute)).toEqual(["silent bin-1 raised"]);
+});
+
+test("time during which the service was down is not silence of the devices", async () => {
+  const b = bench([silent()]);
+  await b.sends(10);
+  await b.pass(30 * minute);
+  await b.restart();
+  b.nowMs += 600 * minute;
+  expect(await b.judge()).toEqual([]);
+  expect(await b.pass(14 * minute)).toEqual([]);
+  expect(await b.pass(31 * minute)).toEqual(["silent bin-1 raised"]);
+});
+
+test("a backlog judged after a restart makes nobody silent", async () => {
+  const b = bench([silent()]);
+  await b.sends(10);
+  const missed = b.value(11, { timeMs: b.nowMs + 40 * minute, receivedMs: b.nowMs + 40 * minute });
+  await b.restart();
+  b.nowMs += 6_000 * minute;
+  expect(await b.judge([missed])).toEqual([]);
+  expect(await b.pass(44 * minute)).toEqual([]);
+});
+
+test("a clock set back an hour neither raises nor loses a deadline", async () => {
+  const b = bench([silent()]);
+  await b.sends(10);
+  expect(await b.pass(-60 * minute)).toEqual([]);
+  expect(await b.pass(20 * minute)).toEqual([]);
+  expect(await b.sends(10)).toEqual([]);
+  expect(await b.pass(44 * minute)).toEqual([]);
+  expect(await b.pass(minute)).toEqual(["silent bin-1 raised"]);
+});
+
+test("a clock set ahead a day raises nothing when a steady clock says so", async () => {
+  let steady = 0;
+  const b = bench([silent(), fillRule({ for: 60 * minute })], new TestRegistry(), {
+    monotonic: () => steady,
+  });
+  await b.sends(90);
+  b.nowMs += 86_400_000;
+  steady += 1_000;
+  expect(await b.judge()).toEqual([]);
+  b.nowMs += 45 * minute;
+  steady += 45 * minute;
+  expect(await b.judge()).toEqual(["silent bin-1 raised"]);
+});
+
+test("after a clock that was a day ahead was mended, thresholds see values again", async () => {
+  const b = bench([fillRule()]);
+  b.nowMs += 86_400_000;
+  await b.sends(10);
+  b.nowMs -= 86_400_000;
+  expect(await b.sends(90)).toEqual(["full bin-1 raised"]);
+});
