@@ -28,11 +28,10 @@ export interface Register {
 /** Makes a register of local days; its curve is the same whatever is asked in whatever order. */
 export function createRegister(calendar: Calendar, plan: RegisterPlan): Register {
   const starts = [0];
-  const hours = (day: Day): number => (day.endMs - day.startMs) / 3_600_000;
   const startOf = (index: number): number => {
     while (starts.length <= index) {
       const day = calendar.day(starts.length - 1);
-      starts.push((starts.at(-1) ?? 0) + plan.total(day) + (plan.base?.(day) ?? 0) * hours(day));
+      starts.push((starts.at(-1) ?? 0) + plan.total(day) + (plan.base?.(day) ?? 0) * hoursOf(day));
     }
     return starts[index] ?? 0;
   };
@@ -59,6 +58,8 @@ export function createRegister(calendar: Calendar, plan: RegisterPlan): Register
     },
   };
 }
+
+const hoursOf = (day: Day): number => (day.endMs - day.startMs) / 3_600_000;
 
 /** Writes the register's level at each quarter of an hour of a day into `sums`. */
 function fillDay(day: Day, plan: RegisterPlan, start: number, sums: Float64Array): void {
