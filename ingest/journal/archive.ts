@@ -1,0 +1,146 @@
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { constants, gunzip, gzip } from "node:zlib";
+import type { JournalMessage } from "../../devices/index.js";
+import type { FileSystem, JournalFile } from "./file-system.js";
+import { findRecord, messageOf } from "./record.js";
+import { segmentHeaderBytes } from "./segment.js";
+
+const gzipAsync = promisify(gzip);
+const gunzipAsync = promisify(gunzip);
+const dayMs = 86_400_000;
+
+/** Where used segments go: compressed, one file a segment, `{first}-{last}.journal.gz`. */
+export interface Archive {
+  /** Bytes of the archive, and of segments that wait to enter it. */
+  readonly bytes: number;
+  readonly waitingBytes: number;
+  /** Takes a segment that nobody writes any more; works in the background, one at a time. */
+  take(segment: { path: string; firstSequence: number; lastSequence: number; bytes: number }): void;
+  /** Waits for what is under way. */
+  close(): Promise<void>;
+}
+
+/** How an archive is opened. */
+export interface ArchiveOptions {
+  dir: string;
+  fs: FileSystem;
+  maxDays: number;
+  maxBytes: number;
+  clock(): number;
+  log: { warn(facts: object, message: string): void };
+}
+
+interface ArchiveFile {
+  name: string;
+  path: string;
+  firstSequence: number;
+  lastSequence: number;
+}
+
+async function listArchive(fs: FileSystem, dir: string): Promise<ArchiveFile[]> {
+  return (await fs.list(dir))
+    .filter((name) => /^\d{16}-\d{16}\.journal\.gz$/.test(name))
+    .sort()
+    .map((name) => ({
+      name,
+      path: join(dir, name),
+      firstSequence: Number(name.slice(0, 16)),
+      lastSequence: Number(name.slice(17, 33)),
+    }));
+}
+
+async function readWhole(file: JournalFile, bytes: number): Promise<Buffer> {
+  const whole = Buffer.alloc(bytes);
+  try {
+    await file.read(whole, 0);
+  } finally {
+    await file.close();
+  }
+  return whole;
+}
+
+const pad = (sequence: number): string => String(sequence).padStart(16, "0");
+
+/** Opens the archive of a data folder. At its bounds the oldest files go first; what can't be archived is let go with a warning. */
+export async function openArchive(options: ArchiveOptions): Promise<Archive> {
+  const { dir, fs, log } = options;
+  await fs.makeFolder(dir);
+  let bytes = 0;
+  for (const file of await listArchive(fs, dir)) bytes += (await fs.stat(file.path)).size;
+  let waitingBytes = 0;
+  let work = Promise.resolve();
+
+  const prune = async (): Promise<void> => {
+    for (const file of await listArchive(fs, dir)) {
+      const { size, modifiedMs } = await fs.stat(file.path);
+      if (bytes <= options.maxBytes && modifiedMs > options.clock() - options.maxDays * dayMs) return;
+      await fs.remove(file.path);
+      bytes -= size;
+    }
+  };
+  const compress = async (segment: Parameters<Archive["take"]>[0]): Promise<void> => {
+    const source = await fs.open(segment.path, "read");
+    const raw = await readWhole(source, segment.bytes);
+    const packed = await gzipAsync(raw, { level: constants.Z_BEST_SPEED });
+    const name = `${pad(segment.firstSequence)}-${pad(segment.lastSequence)}.journal.gz`;
+    const temporary = join(dir, `${name}.new`);
+    await fs.remove(temporary).catch(() => undefined);
+    const file = await fs.open(temporary, "create");
+    try {
+      await file.write(packed, 0);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await fs.rename(temporary, join(dir, name));
+    await fs.syncFolder(dir);
+    bytes += packed.length;
+  };
+
+  return {
+    get bytes() {
+      return bytes;
+    },
+    get waitingBytes() {
+      return waitingBytes;
+    },
+    take(segment) {
+      waitingBytes += segment.bytes;
+      work = work.then(async () => {
+        try {
+          await prune();
+          await compress(segment);
+          await prune();
+        } catch (error) {
+          log.warn({ err: error, file: segment.path }, "a used segment can't be archived; it is let go");
+        }
+        await fs
+          .remove(segment.path)
+          .catch((error: unknown) => log.warn({ err: error }, "a used segment stays"));
+        waitingBytes -= segment.bytes;
+      });
+    },
+    close: () => work,
+  };
+}
+
+/** Reads archived messages back, oldest first, from a sequence on. Throws what gunzip throws for a damaged file. */
+export async function* readArchive(
+  fs: FileSystem,
+  dir: string,
+  fromSequence = 1,
+): AsyncGenerator<JournalMessage> {
+  for (const file of await listArchive(fs, dir)) {
+    if (file.lastSequence < fromSequence) continue;
+    const source = await fs.open(file.path, "read");
+    const packed = await readWhole(source, await source.size());
+    const raw = await gunzipAsync(packed);
+    for (let at = segmentHeaderBytes; at < raw.length;) {
+      const record = findRecord(raw, at);
+      if (typeof record === "string") break;
+      if (record.sequence >= fromSequence) yield messageOf(raw, record);
+      at = record.end;
+    }
+  }
+}

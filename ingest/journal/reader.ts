@@ -1,0 +1,113 @@
+import { type JournalMessage, ObiegError } from "../../devices/index.js";
+import { type FileSystem, type JournalFile, nodeFileSystem } from "./file-system.js";
+import type { JournalReader } from "./port.js";
+import { messageOf } from "./record.js";
+import { listSegments, readHeader, SegmentCursor, type SegmentName } from "./segment.js";
+
+interface OpenSegment {
+  segment: SegmentName;
+  file: JournalFile;
+  cursor: SegmentCursor;
+  repaired: boolean;
+}
+
+class SegmentReader implements JournalReader {
+  readonly #dir: string;
+  readonly #fs: FileSystem;
+  #last: number;
+  #open: OpenSegment | undefined;
+
+  constructor(dir: string, fs: FileSystem, after: number) {
+    this.#dir = dir;
+    this.#fs = fs;
+    this.#last = after;
+  }
+
+  async read(durableSequence: number, maxMessages: number, maxBytes: number): Promise<JournalMessage[]> {
+    const messages: JournalMessage[] = [];
+    let bytes = 0;
+    // Bytes that were read before they were durable may have been cut and written anew since.
+    this.#open?.cursor.refresh();
+    while (this.#last < durableSequence && messages.length < maxMessages && bytes < maxBytes) {
+      const current = (this.#open ??= await this.#seek());
+      if (!current) break;
+      const found = await current.cursor.next();
+      if (typeof found === "string") {
+        if (!(await this.#turnPage(current, found))) break;
+        continue;
+      }
+      if (found.sequence <= this.#last) continue;
+      if (found.sequence > durableSequence) break;
+      if (found.sequence !== this.#last + 1 && !current.repaired) throw this.#damage(current);
+      this.#last = found.sequence;
+      bytes += found.end - found.start;
+      messages.push(messageOf(current.cursor.buffer, found));
+    }
+    return messages;
+  }
+
+  async close(): Promise<void> {
+    await this.#open?.file.close();
+    this.#open = undefined;
+  }
+
+  /** Opens the segment that holds the next message; undefined when there is none. */
+  async #seek(): Promise<OpenSegment | undefined> {
+    const segments = await listSegments(this.#fs, this.#dir);
+    const segment = segments.findLast(({ firstSequence }) => firstSequence <= this.#last + 1) ?? segments[0];
+    return segment && this.#enter(segment);
+  }
+
+  async #enter(segment: SegmentName): Promise<OpenSegment> {
+    const file = await this.#fs.open(segment.path, "read");
+    const header = await readHeader(file);
+    const entered = { segment, file, cursor: new SegmentCursor(file), repaired: header?.repaired ?? false };
+    if (header) {
+      // What stands before the first segment was trimmed: it is in history, or was never here.
+      if (segment.firstSequence > this.#last + 1 && (header.repaired || this.#open === undefined)) {
+        this.#last = segment.firstSequence - 1;
+      }
+      return entered;
+    }
+    await file.close();
+    throw this.#damage(entered);
+  }
+
+  /** At the end of a segment: on to the next one. A message that is durable must stand in one of them. */
+  async #turnPage(current: OpenSegment, found: "end" | "broken"): Promise<boolean> {
+    const segments = await listSegments(this.#fs, this.#dir);
+    const next = segments.find(({ firstSequence }) => firstSequence > current.segment.firstSequence);
+    if (
+      found === "broken" ||
+      !next ||
+      (next.firstSequence !== this.#last + 1 && !(await this.#isRepaired(next)))
+    ) {
+      throw this.#damage(current);
+    }
+    const entered = await this.#enter(next);
+    await current.file.close();
+    this.#open = entered;
+    return true;
+  }
+
+  async #isRepaired(segment: SegmentName): Promise<boolean> {
+    const file = await this.#fs.open(segment.path, "read");
+    try {
+      return (await readHeader(file))?.repaired ?? false;
+    } finally {
+      await file.close();
+    }
+  }
+
+  #damage(current: OpenSegment): ObiegError {
+    return new ObiegError(
+      "journal-damaged",
+      `${current.segment.path} is damaged at byte ${current.cursor.position}: message ${this.#last + 1} can't be read. Stop obieg, then: obieg journal repair`,
+    );
+  }
+}
+
+/** Opens the journal of a folder for reading, after a sequence. Reads by the files alone, beside the writer. */
+export function openJournalReader(options: { dir: string; after: number; fs?: FileSystem }): JournalReader {
+  return new SegmentReader(options.dir, options.fs ?? nodeFileSystem, options.after);
+}

@@ -1,0 +1,312 @@
+import type { Logger } from "pino";
+import { ObiegError, type RawMessage } from "../../devices/index.js";
+import { type Archive, openArchive } from "./archive.js";
+import { type FileSystem, type JournalFile, nodeFileSystem } from "./file-system.js";
+import type { JournalStatus, JournalWriter } from "./port.js";
+import { recordBytes, writeRecord } from "./record.js";
+import { damageOf, scanJournal, scanSegment } from "./recovery.js";
+import { createSegment, type Segment } from "./active-segment.js";
+import { segmentHeaderBytes } from "./segment.js";
+
+/** How a journal is opened. Sizes in bytes. */
+export interface JournalOptions {
+  dir: string;
+  archiveDir: string;
+  segmentBytes: number;
+  /** Bound of all segments together; at it, `journal-full`. */
+  maxBytes: number;
+  archive: { maxDays: number; maxBytes: number };
+  fs?: FileSystem;
+  clock(): number;
+  /** Runs `body` after `ms`; gives the way to call it off. */
+  later?: (body: () => void, ms: number) => () => void;
+  log: Pick<Logger, "info" | "warn" | "error">;
+}
+
+type Done = (error: Error | undefined, sequence: number) => void;
+/** Messages that are written and synced together. */
+interface Group {
+  bytes: Buffer<ArrayBuffer>;
+  used: number;
+  firstSequence: number;
+  dones: Done[];
+}
+
+const groupBytes = 2 ** 20;
+const maxPendingBytes = 64 * 2 ** 20;
+const recoverAfterMs = 1_000;
+
+const timeout = (body: () => void, ms: number): (() => void) => {
+  const timer = setTimeout(body, ms).unref();
+  return () => clearTimeout(timer);
+};
+
+const newGroup = (firstSequence: number, bytes = Buffer.allocUnsafeSlow(groupBytes)): Group => ({
+  bytes,
+  used: 0,
+  firstSequence,
+  dones: [],
+});
+
+/** The journal's writing half: segment files, one write and one fdatasync a group. See port.ts for what it promises. */
+export class Journal implements JournalWriter {
+  readonly #options: JournalOptions;
+  readonly #fs: FileSystem;
+  readonly #archive: Archive;
+  readonly #segments: Segment[];
+  #file: JournalFile;
+  #filling: Group;
+  #spare: Buffer<ArrayBuffer> | undefined;
+  #durable: number;
+  #trimmed: number;
+  #writing: Promise<void> | undefined;
+  #fault: JournalStatus["fault"];
+  #callOff: (() => void) | undefined;
+  #closed = false;
+
+  private constructor(
+    options: JournalOptions,
+    fs: FileSystem,
+    archive: Archive,
+    segments: Segment[],
+    file: JournalFile,
+  ) {
+    this.#options = options;
+    this.#fs = fs;
+    this.#archive = archive;
+    this.#segments = segments;
+    this.#file = file;
+    this.#durable = segments.at(-1)?.lastSequence ?? 0;
+    this.#trimmed = (segments[0]?.firstSequence ?? 1) - 1;
+    this.#filling = newGroup(this.#durable + 1);
+  }
+
+  /** Opens the journal of a folder: makes it, or checks it and cuts a torn tail. Throws `journal-damaged`. */
+  static async open(options: JournalOptions): Promise<Journal> {
+    const fs = options.fs ?? nodeFileSystem;
+    await fs.makeFolder(options.dir);
+    const archive = await openArchive({ ...options, dir: options.archiveDir, fs, ...options.archive });
+    const scans = await scanJournal(fs, options.dir);
+    const damage = damageOf(scans);
+    if (damage) throw damage;
+    const last = scans.at(-1);
+    let dropped = false;
+    if (last && last.end < segmentHeaderBytes) {
+      await fs.remove(last.segment.path);
+      scans.pop();
+      dropped = true;
+    } else if (last && last.end < last.size) {
+      options.log.warn(
+        { file: last.segment.path, bytes: last.size - last.end },
+        "cut the torn end of the journal",
+      );
+      const file = await fs.open(last.segment.path, "append");
+      await file.truncate(last.end);
+      await file.datasync();
+      await file.close();
+    }
+    const segments = scans.map((scan) => ({
+      path: scan.segment.path,
+      firstSequence: scan.firstSequence,
+      lastSequence: scan.lastSequence,
+      bytes: scan.end,
+    }));
+    const active = segments.at(-1);
+    if (active) {
+      if (dropped) await fs.syncFolder(options.dir);
+      return new Journal(options, fs, archive, segments, await fs.open(active.path, "append"));
+    }
+    const first = dropped && last ? last.firstSequence : 1;
+    const { segment, file } = await createSegment(fs, options.dir, first);
+    return new Journal(options, fs, archive, [segment], file);
+  }
+
+  get durableSequence(): number {
+    return this.#durable;
+  }
+
+  get status(): JournalStatus {
+    return {
+      bytes: this.#bytes(),
+      maxBytes: this.#options.maxBytes,
+      durableSequence: this.#durable,
+      trimmedSequence: this.#trimmed,
+      archiveBytes: this.#archive.bytes,
+      fault: this.#fault,
+    };
+  }
+
+  append(message: RawMessage, done: Done): void {
+    const refusal = this.#refusal(recordBytes(message));
+    if (refusal) {
+      done(refusal, 0);
+      return;
+    }
+    const group = this.#filling;
+    const needed = group.used + recordBytes(message);
+    if (needed > group.bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, group.bytes.length * 2));
+      group.bytes.copy(larger, 0, 0, group.used);
+      group.bytes = larger;
+    }
+    const sequence = group.firstSequence + group.dones.length;
+    group.used = writeRecord(group.bytes, group.used, message, sequence, sequence - this.#durable);
+    group.dones.push(done);
+    this.#writing ??= this.#write();
+  }
+
+  trim(sequence: number): void {
+    if (sequence <= this.#trimmed) return;
+    this.#trimmed = Math.min(sequence, this.#durable);
+    while (this.#segments.length > 1) {
+      const oldest = this.#segments[0];
+      if (!oldest || oldest.lastSequence > this.#trimmed) break;
+      this.#segments.shift();
+      this.#archive.take(oldest);
+    }
+    if (this.#fault?.code === "journal-full" && this.#bytes() < this.#options.maxBytes)
+      this.#fault = undefined;
+  }
+
+  /** Goes on at a later sequence than it would: history knows messages that the journal has lost. */
+  async skipTo(sequence: number): Promise<void> {
+    await this.#writing;
+    if (sequence <= this.#durable) return;
+    const { segment, file } = await createSegment(this.#fs, this.#options.dir, sequence + 1, true);
+    await this.#file.close();
+    this.#file = file;
+    this.#segments.push(segment);
+    this.#durable = sequence;
+    this.#filling = newGroup(sequence + 1);
+    this.trim(sequence);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#callOff?.();
+    await this.#writing;
+    await this.#archive.close();
+    await this.#file.close();
+  }
+
+  #bytes(): number {
+    let sum = this.#archive.waitingBytes;
+    for (const segment of this.#segments) sum += segment.bytes;
+    return sum;
+  }
+
+  #refusal(bytes: number): ObiegError | undefined {
+    if (this.#closed) return new ObiegError("journal-closed", "the journal is closed", { retryable: true });
+    if (this.#fault?.code === "journal-poisoned") {
+      return new ObiegError("journal-poisoned", this.#fault.message, { retryable: true });
+    }
+    const { maxBytes } = this.#options;
+    if (
+      this.#filling.used + bytes > maxPendingBytes ||
+      this.#bytes() + this.#filling.used + bytes > maxBytes
+    ) {
+      const message = `the journal is at its bound of ${maxBytes} bytes: the works are behind`;
+      this.#fault = { code: "journal-full", message };
+      return new ObiegError("journal-full", message, { retryable: true });
+    }
+    return undefined;
+  }
+
+  /** Writes group after group until none waits. Appends of this turn of the loop travel together. */
+  async #write(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#filling.dones.length > 0) {
+      const group = this.#filling;
+      const next = group.firstSequence + group.dones.length;
+      this.#filling = newGroup(next, this.#spare);
+      this.#spare = undefined;
+      try {
+        await this.#commit(group);
+      } catch (error) {
+        this.#poison(error as Error, group);
+        break;
+      }
+      if (group.bytes.length === groupBytes) this.#spare = group.bytes;
+    }
+    this.#writing = undefined;
+  }
+
+  async #commit(group: Group): Promise<void> {
+    const segment = this.#segments.at(-1);
+    if (!segment) throw new ObiegError("journal-closed", "the journal has no segment");
+    await this.#file.write(group.bytes.subarray(0, group.used), segment.bytes);
+    await this.#file.datasync();
+    segment.bytes += group.used;
+    segment.lastSequence = this.#durable = group.firstSequence + group.dones.length - 1;
+    let sequence = group.firstSequence;
+    for (const done of group.dones) done(undefined, sequence++);
+    group.dones = [];
+    if (segment.bytes >= this.#options.segmentBytes) await this.#rotate();
+  }
+
+  async #rotate(): Promise<void> {
+    const { segment, file } = await createSegment(this.#fs, this.#options.dir, this.#durable + 1);
+    const before = this.#file;
+    this.#file = file;
+    this.#segments.push(segment);
+    await before.close();
+  }
+
+  /** Nothing of a failed group is acknowledged, nor anything after it until the journal was reopened and checked. */
+  #poison(error: Error, group: Group): void {
+    const message = `the journal can't be written (${error.message}): nothing is acknowledged until it can`;
+    this.#fault = { code: "journal-poisoned", message };
+    this.#options.log.error({ err: error }, message);
+    const refusal = new ObiegError("journal-poisoned", message, { retryable: true, cause: error });
+    const refused = [...group.dones, ...this.#filling.dones];
+    this.#filling = newGroup(this.#durable + 1);
+    for (const done of refused) done(refusal, 0);
+    this.#scheduleRecovery();
+  }
+
+  #scheduleRecovery(): void {
+    if (this.#closed) return;
+    this.#callOff = (this.#options.later ?? timeout)(() => {
+      this.#writing = this.#recover().finally(() => {
+        this.#writing = undefined;
+      });
+    }, recoverAfterMs);
+  }
+
+  /** Cuts what was refused, and goes on in a new segment: a file whose sync failed once isn't trusted again. */
+  async #recover(): Promise<void> {
+    const segment = this.#segments.at(-1);
+    if (!segment) return;
+    try {
+      await this.#file.close().catch(() => undefined);
+      const file = await this.#fs.open(segment.path, "append");
+      this.#file = file;
+      await file.truncate(segment.bytes);
+      await file.datasync();
+      const name = { path: segment.path, name: "", firstSequence: segment.firstSequence };
+      const damage = damageOf([await scanSegment(this.#fs, name, true)]);
+      if (damage) throw damage;
+      if (segment.lastSequence < segment.firstSequence) {
+        await file.close();
+        await this.#fs.remove(segment.path);
+        this.#segments.pop();
+      }
+      const made = await createSegment(this.#fs, this.#options.dir, this.#durable + 1);
+      await file.close().catch(() => undefined);
+      this.#file = made.file;
+      this.#segments.push(made.segment);
+      this.#fault = undefined;
+      this.#options.log.info({ sequence: this.#durable }, "the journal takes messages again");
+    } catch (error) {
+      if (!this.#segments.includes(segment)) this.#segments.push(segment);
+      this.#options.log.warn({ err: error }, "the journal still can't be written");
+      this.#scheduleRecovery();
+    }
+  }
+}
+
+/** Opens the journal of a data folder for writing. Throws `journal-damaged`. */
+export function openJournal(options: JournalOptions): Promise<Journal> {
+  return Journal.open(options);
+}
