@@ -23,8 +23,9 @@ export interface AlertTransition {
   message: BilingualText;
 }
 
-/** How a delivery to one channel stands: on its way, done, given up, or put aside because the outbox was full. */
+/** How the delivery of one state to one channel stands: on its way, done, given up, or dropped because the outbox was full. */
 export interface DeliveryMark {
+  channel: string;
   status: "pending" | "delivered" | "dead" | "shed";
   /** The alert's state that it carries. */
   state: Alert["state"];
@@ -42,8 +43,8 @@ export interface Alert extends Omit<AlertTransition, "state"> {
   raisedMs: number;
   resolvedMs?: number;
   acknowledged?: { who: string; atMs: number; note?: string };
-  /** The newest delivery by channel id. */
-  deliveries: Record<string, DeliveryMark>;
+  /** One a channel and state, in the order of recording. */
+  deliveries: DeliveryMark[];
 }
 
 /** Which alerts to list, newest first. */
@@ -74,7 +75,7 @@ export interface AlertCounts {
 export interface Alerts {
   /**
    * Records transitions: each alert and one outbox entry a channel.
-   * To be called inside the caller's {@link StateStore.transaction}; synchronous.
+   * To be called inside the caller's transaction of the state store, once in it; synchronous.
    * Guarantee: idempotent in state: a second raise of an open alert, or a resolve of none, changes nothing.
    */
   record(transitions: readonly AlertTransition[]): void;
@@ -88,4 +89,65 @@ export interface Alerts {
   /** Calls `listener` after each change was made durable. Returns the way to stop it. */
   onChange(listener: (alert: Alert) => void): () => void;
   readonly counts: AlertCounts;
+}
+
+/** An alert as it leaves the house: CONTRACT “Alerts outward”. Times RFC 3339, UTC. */
+export interface OutwardAlert {
+  id: string;
+  rule: string;
+  kind: string;
+  severity: Severity;
+  state: Alert["state"];
+  place: string;
+  device: string;
+  quantity: string | null;
+  value: number | null;
+  limit: number;
+  unit: string;
+  since: string;
+  at: string;
+  title: BilingualText;
+  message: BilingualText;
+  links: Record<string, string>;
+}
+
+/** One thing owed to one channel. */
+export interface OutboxEntry {
+  /** Sorts by severity, then age; the first is the first to be shed. */
+  key: string;
+  /** Order of recording. */
+  sequence: number;
+  channel: string;
+  alert: string;
+  /** Entries of one group go out one after the other, in order. */
+  group: string;
+  state: Alert["state"];
+  /** The same on every try. */
+  messageId: string;
+  createdMs: number;
+  attempts: number;
+  /** Not before this, epoch milliseconds. */
+  nextMs: number;
+  body: OutwardAlert;
+}
+
+/** What became of one try. */
+export type SendResult =
+  | { kind: "delivered" }
+  | {
+      kind: "failed";
+      /** Why, for the mark; at most 300 characters, no secrets. */
+      fault: string;
+      /** The receiver asked to wait this long. */
+      retryAfterMs?: number;
+      /** The receiver says that it wants no more, ever. */
+      isGone?: boolean;
+    };
+
+/**
+ * Port of a way out.
+ * Guarantee: `send` never throws; it gives `delivered` only when the receiver took it; aborting `signal` ends it.
+ */
+export interface Sender {
+  send(entry: OutboxEntry, signal: AbortSignal): Promise<SendResult>;
 }

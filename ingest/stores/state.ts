@@ -8,7 +8,7 @@ export interface StateStore {
   table<V, K extends string | number = string>(name: string): Database<V, K>;
   /**
    * Runs `body` (synchronous `put`/`remove` calls on tables of this store) as one transaction.
-   * Guarantee: resolved means durable on disk (awaits LMDB's flush, not only its commit).
+   * Guarantee: resolved means durable on disk (awaits LMDB's flush, not only its commit); a `body` that throws leaves nothing.
    */
   transaction<T>(body: () => T): Promise<T>;
   /** Copies a consistent image into an existing folder while running. */
@@ -23,7 +23,7 @@ export function openState(dir: string): StateStore {
   return {
     table: (name) => root.openDB({ name }),
     async transaction(body) {
-      const result = await root.transaction(body);
+      const result = await root.childTransaction(body);
       await root.flushed;
       return result;
     },
