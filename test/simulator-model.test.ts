@@ -29,6 +29,8 @@ const meanWhere = (one: HistoryColumn, chosen: (date: Date) => boolean): number 
   const values = [...one.values].filter((_, n) => chosen(new Date(one.times[n] ?? 0)));
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 };
+const winter = (date: Date): boolean => date.getUTCMonth() === 0;
+const summer = (date: Date): boolean => date.getUTCMonth() === 6;
 const isCounter = (quantity: string): boolean =>
   /^(energy_.*_kwh|heat_kwh|heat_volume_m3|water_m3)$/.test(quantity);
 
@@ -167,8 +169,6 @@ describe("a year of history", () => {
   });
 
   test("follows the heating season, the sun and the working week", () => {
-    const winter = (date: Date): boolean => date.getUTCMonth() === 0;
-    const summer = (date: Date): boolean => date.getUTCMonth() === 6;
     const ratio = (device: string, quantity: string): number =>
       meanWhere(column(device, quantity), winter) / meanWhere(column(device, quantity), summer);
     expect(ratio("hm-202", "power_w")).toBeGreaterThan(4);

@@ -1,4 +1,7 @@
+export { type FaultKind, faultKinds, type Faults, parseFaults } from "./fault.js";
+export { type FleetOptions, type FleetProgress, type Publication, runFleet } from "./fleet.js";
 export { type HistoryColumn, type HistoryPlan, simulateHistory } from "./history.js";
+export type { Login } from "./link.js";
 export {
   createModel,
   createModelIn,
@@ -9,4 +12,6 @@ export {
   type Scene,
   simulatedClasses,
 } from "./model.js";
+export type { Counts, FleetReport } from "./report.js";
 export type { Signal } from "./signal.js";
+export { cityYamlFor, type CityYamlOptions, syntheticDevices } from "./synthetic.js";
