@@ -78,6 +78,19 @@ export interface Bilingual {
 /** States of an alert; `withdrawn` means that late data showed it was never so. */
 export type AlertState = "raised" | "acknowledged" | "resolved" | "withdrawn";
 
+/** How an alert's way to one channel stands; `fault` in the receiver's words. */
+export interface Delivery {
+  status: "pending" | "delivered" | "dead" | "shed";
+  attempts: number;
+  fault: string | null;
+}
+
+/** A node of the tree of places; the tree is in the id: `krakow/podgorze`. */
+export interface Place {
+  id: string;
+  name: string;
+}
+
 /** A deviation that a rule found; also the `alerts` event. */
 export interface Alert {
   id: string;
@@ -95,8 +108,9 @@ export interface Alert {
   at: string;
   title: Bilingual;
   message: Bilingual;
+  acknowledged?: { who: string; at: string; note: string | null } | null;
   /** How its way out stands, by channel; `dead` after a day without success. */
-  delivery?: unknown;
+  delivery?: Record<string, Delivery> | null;
 }
 
 /** Something that couldn't be taken, with its raw bytes. */
@@ -111,7 +125,8 @@ export interface Quarantined {
   detail: string;
   receivedAt: string;
   status: "open" | "replayed" | "dismissed";
-  payload: { base64: string; text?: string | null };
+  /** Perhaps only the beginning: `truncated`, of `bytes`. */
+  payload: { base64: string; text?: string | null; bytes?: number; truncated?: boolean };
 }
 
 /** What a replay did, in entries. */
@@ -250,6 +265,9 @@ export const readDevices = (): Promise<List<Device>> => all("/devices");
 
 /** The vocabulary. */
 export const readQuantities = async (): Promise<Quantity[]> => (await all<Quantity>("/quantities")).items;
+
+/** The tree of places. */
+export const readPlaces = async (): Promise<Place[]> => (await all<Place>("/places")).items;
 
 /** What to chart: times in epoch milliseconds, `step` a duration (`15m`) or a calendar step (`hour`, `day`) in `tz`. */
 export interface SeriesRequest {

@@ -127,6 +127,7 @@ const optionsOf = (props: ChartProps, say: Say): Parameters<ECharts["setOption"]
     grid: { left: 8, right: 14, top: 30, bottom: 8, containLabel: true },
     tooltip: {
       trigger: "axis",
+      textStyle: { color: text },
       confine: true,
       formatter: (found: unknown) => {
         const first = (Array.isArray(found) ? found[0] : found) as { dataIndex?: number } | undefined;

@@ -80,13 +80,14 @@ function startFeed(client: QueryClient, onLive: (live: boolean) => void): () => 
   };
   const flusher = setInterval(flush, flushMs);
   const alerts = throttled(alertsMs, () => void client.invalidateQueries({ queryKey: ["alerts"] }));
+  const quarantine = throttled(seriesMs, () => void client.invalidateQueries({ queryKey: ["quarantine"] }));
   const series = throttled(seriesMs, () => void client.invalidateQueries({ queryKey: ["series"] }));
   let source: EventSource | undefined;
   let reopen: ReturnType<typeof setTimeout> | undefined;
   let tries = 0;
   let interrupted = false;
   const open = (): void => {
-    const feed = new EventSource("/api/v1/events?topics=readings,alerts,overview", {
+    const feed = new EventSource("/api/v1/events?topics=readings,alerts,quarantine,overview", {
       withCredentials: true,
     });
     source = feed;
@@ -109,6 +110,8 @@ function startFeed(client: QueryClient, onLive: (live: boolean) => void): () => 
       if (data?.devices) client.setQueryData(["overview"], data);
     });
     feed.addEventListener("alerts", () => alerts.ask());
+    feed.addEventListener("quarantine", () => quarantine.ask());
+    feed.addEventListener("reset", () => void client.invalidateQueries());
     feed.addEventListener("readings", (event) => {
       for (const reading of readingsOf(parse(event)))
         if (reading?.device) pending.set(`${reading.device} ${reading.quantity}`, reading);
@@ -120,6 +123,7 @@ function startFeed(client: QueryClient, onLive: (live: boolean) => void): () => 
     clearInterval(flusher);
     clearTimeout(reopen);
     alerts.stop();
+    quarantine.stop();
     series.stop();
     source?.close();
   };

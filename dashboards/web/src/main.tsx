@@ -1,5 +1,4 @@
 import "@mantine/core/styles.css";
-import "/src/app.css";
 import { createTheme, MantineProvider } from "@mantine/core";
 import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";

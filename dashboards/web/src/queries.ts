@@ -7,6 +7,7 @@ import {
   readAlerts,
   readDevices,
   readOverview,
+  readPlaces,
   readQuantities,
   readSession,
   type Session,
@@ -47,6 +48,22 @@ export const useQuantities = (): UseQueryResult<Map<string, Quantity>> =>
     queryFn: async () => new Map((await readQuantities()).map((quantity) => [quantity.name, quantity])),
     staleTime: Infinity,
   });
+
+/**
+ * Tells a place by name, from itself up to below the city: `Szkoła 25, XIII Podgórze`. Its id while names aren't known.
+ */
+export const usePlaceName = (): ((id: string) => string) => {
+  const names = useQuery({
+    queryKey: ["places"],
+    queryFn: async () => new Map((await readPlaces()).map(({ id, name }) => [id, name])),
+    staleTime: 300_000,
+  }).data;
+  return (id) => {
+    const parts = id.split("/");
+    const above = parts.map((part, index) => names?.get(parts.slice(0, index + 1).join("/")) ?? part);
+    return (above.length > 1 ? above.slice(1) : above).reverse().join(", ");
+  };
+};
 
 const severityRank = { critical: 0, warning: 1, info: 2 };
 const stateRank = { raised: 0, acknowledged: 1, resolved: 2, withdrawn: 3 };

@@ -80,7 +80,6 @@ const largest = (seconds: number): [Intl.RelativeTimeFormatUnit, number] =>
 function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" | "setCity"> {
   const locale = language === "pl" ? "pl-PL" : "en-GB";
   const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0, useGrouping: true });
-  const share = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "long" });
   const moment = new Intl.DateTimeFormat(locale, {
     timeZone,
@@ -110,7 +109,7 @@ function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" 
       const power = Math.min(4, value < 1 ? 0 : Math.floor(Math.log(value) / Math.log(1024)));
       return number(value / 1024 ** power, ["B", "KiB", "MiB", "GiB", "TiB"][power]);
     },
-    percent: (value) => share.format(value),
+    percent: (value) => number(Math.round(value * 100), "%"),
     moment: (time) => moment.format(new Date(time)),
     clock: (time) => clock.format(new Date(time)),
     day: (day) => civil.format(new Date(`${day}T12:00:00Z`)),

@@ -2,46 +2,31 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Alert } from "../api.ts";
 import { useNow } from "../live.tsx";
+import { usePlaceName } from "../queries.ts";
 import { useSay } from "../say.tsx";
 import { Pill, type Tone } from "./states.tsx";
 
 const severityTone: Record<Alert["severity"], Tone> = { critical: "bad", warning: "warn", info: "calm" };
 const stateTone: Record<Alert["state"], Tone> = {
-  raised: "bad",
-  acknowledged: "calm",
+  raised: "calm",
+  acknowledged: "good",
   resolved: "good",
   withdrawn: "calm",
 };
 
-/** The shape of an alert's `delivery`, as far as the page looks at it. */
-interface Channel {
-  channel?: string;
-  status?: string;
-  state?: string;
-  error?: string;
-}
-
 /** Channels that gave up on an alert, by name. */
-export const deadChannels = (delivery: unknown): string[] => {
-  const list: [string, Channel | string][] = Array.isArray(delivery)
-    ? (delivery as Channel[]).map((channel) => [channel.channel ?? "?", channel])
-    : typeof delivery === "object" && delivery !== null
-      ? Object.entries(delivery as Record<string, Channel | string>)
-      : [];
-  return list
-    .filter(([, value]) => {
-      const status = typeof value === "string" ? value : (value?.status ?? value?.state);
-      return status === "dead" || status === "failed";
-    })
+const deadChannels = (alert: Alert): string[] =>
+  Object.entries(alert.delivery ?? {})
+    .filter(([, { status }]) => status === "dead" || status === "shed")
     .map(([name]) => name);
-};
 
 /** What happened, how grave it is, whether somebody took it, where and since when. */
 export function AlertHead({ alert, device = true }: { alert: Alert; device?: boolean }): ReactNode {
   const say = useSay();
   const { w, language } = say;
+  const placeName = usePlaceName();
   const nowMs = useNow(10_000);
-  const dead = deadChannels(alert.delivery);
+  const dead = deadChannels(alert);
   return (
     <>
       <div>
@@ -67,7 +52,7 @@ export function AlertHead({ alert, device = true }: { alert: Alert; device?: boo
             {" · "}
           </>
         )}
-        {alert.place} · <time dateTime={alert.since}>{say.ago(alert.since, nowMs)}</time>
+        {placeName(alert.place)} · <time dateTime={alert.since}>{say.ago(alert.since, nowMs)}</time>
       </div>
     </>
   );

@@ -4,7 +4,6 @@ import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useRef } from "react";
 import { logOut } from "../api.ts";
 import { LiveProvider, useLive } from "../live.tsx";
-import mark from "/src/mark.svg";
 import { useOverview, useSession } from "../queries.ts";
 import { fill, useSay } from "../say.tsx";
 import { LogIn } from "../screens/log-in.tsx";
@@ -96,7 +95,7 @@ function Top(): ReactNode {
       <div className="frame">
         <div className="bar">
           <span className="brand">
-            <img src={mark} alt="" />
+            <img src="/mark.svg" alt="" />
             Obieg{overview.data && ` · ${overview.data.city.name}`}
           </span>
           {overview.data?.demo && (
@@ -107,11 +106,13 @@ function Top(): ReactNode {
           <Pill tone={live && !overview.isError ? "good" : "calm"}>
             {live && !overview.isError ? w.live : w.notLive}
           </Pill>
-          <span className="push dim wide-only">{session?.user}</span>
-          <LanguageSwitch />
-          <Button size="xs" variant="default" onClick={() => leave.mutate()}>
-            {w.logOut}
-          </Button>
+          <div className="push bar">
+            <span className="dim wide-only">{session?.user}</span>
+            <LanguageSwitch />
+            <Button size="xs" variant="default" onClick={() => leave.mutate()}>
+              {w.logOut}
+            </Button>
+          </div>
         </div>
         <Sections />
       </div>

@@ -1,11 +1,11 @@
 import { Button, Group, SegmentedControl, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { type FormEvent, type ReactNode, useState } from "react";
+import { type FormEvent, Fragment, type ReactNode, useState } from "react";
 import { acknowledgeAlert, type Alert } from "../api.ts";
 import { AlertHead } from "../parts/alert-head.tsx";
 import { Empty, FaultBox, Loaded } from "../parts/states.tsx";
-import { useAlerts, useMayAct } from "../queries.ts";
+import { useAlerts, useMayAct, useQuantities } from "../queries.ts";
 import { fill, useSay } from "../say.tsx";
 
 function Acknowledge({ alert, onDone }: { alert: Alert; onDone: () => void }): ReactNode {
@@ -55,7 +55,8 @@ function Acknowledge({ alert, onDone }: { alert: Alert; onDone: () => void }): R
 function Facts({ alert }: { alert: Alert }): ReactNode {
   const say = useSay();
   const { w } = say;
-  const number = (value: number): string => say.number(value, alert.unit ?? "");
+  const kind = useQuantities().data?.get(alert.quantity ?? "")?.kind;
+  const number = (value: number): string => say.reading(value, alert.unit ?? "", kind === "state");
   return (
     <dl className="facts">
       {alert.quantity && typeof alert.value === "number" && (
@@ -63,7 +64,9 @@ function Facts({ alert }: { alert: Alert }): ReactNode {
           <dt>{say.quantity(alert.quantity)}</dt>
           <dd>
             <strong>{number(alert.value)}</strong>
-            {typeof alert.limit === "number" && ` (${w.alerts.limit.toLowerCase()}: ${number(alert.limit)})`}
+            {kind !== "state" &&
+              typeof alert.limit === "number" &&
+              ` (${w.alerts.limit.toLowerCase()}: ${number(alert.limit)})`}
           </dd>
         </>
       )}
@@ -71,6 +74,27 @@ function Facts({ alert }: { alert: Alert }): ReactNode {
       <dd>{say.moment(alert.since)}</dd>
       <dt>{w.alerts.rule}</dt>
       <dd>{alert.rule}</dd>
+      {alert.acknowledged && (
+        <>
+          <dt>{w.alerts.state.acknowledged}</dt>
+          <dd>
+            {alert.acknowledged.who}, {say.moment(alert.acknowledged.at)}
+            {alert.acknowledged.note && `: ${alert.acknowledged.note}`}
+          </dd>
+        </>
+      )}
+      {Object.entries(alert.delivery ?? {}).map(([channel, { status, attempts, fault }]) => (
+        <Fragment key={channel}>
+          <dt>{channel}</dt>
+          <dd>
+            {[
+              w.alerts.delivery[status],
+              ...(status !== "delivered" && attempts > 0 ? [say.count(attempts, w.counted.attempt)] : []),
+              ...(status !== "delivered" && fault ? [fault] : []),
+            ].join(", ")}
+          </dd>
+        </Fragment>
+      ))}
     </dl>
   );
 }

@@ -18,7 +18,15 @@ import {
   today,
   withGaps,
 } from "../points.ts";
-import { foremostOf, heardAt, standingOf, useAlerts, useDevices, useQuantities } from "../queries.ts";
+import {
+  foremostOf,
+  heardAt,
+  standingOf,
+  useAlerts,
+  useDevices,
+  usePlaceName,
+  useQuantities,
+} from "../queries.ts";
 import { fill, useSay } from "../say.tsx";
 import { rankOf } from "../words/vocabulary.ts";
 import { StandingPill } from "./devices.tsx";
@@ -95,6 +103,7 @@ function Controls({ device, quantity }: { device: DeviceEntry; quantity: string 
           .map(({ quantity: name }) => ({ value: name, label: say.quantity(name) }))}
       />
       <SegmentedControl
+        className="period"
         aria-label={w.device.period}
         value={period}
         onChange={(next) => {
@@ -242,13 +251,14 @@ function Found({ device }: { device: DeviceEntry }): ReactNode {
   const { w } = say;
   const nowMs = useNow(5000);
   const { view } = useView();
+  const placeName = usePlaceName();
   const heard = heardAt(device);
   const shown = device.latest.find(({ quantity }) => quantity === view.quantity) ?? foremostOf(device);
   return (
     <>
       <h1>{device.id}</h1>
       <p className="dim">
-        {say.class(device.class)} · {device.place}
+        {say.class(device.class)} · {placeName(device.place)}
         {device.everySeconds ? ` · ${w.device.every} ${say.span(device.everySeconds)}` : ""}
         {heard !== undefined && ` · ${w.devices.age.toLowerCase()} ${say.ago(heard, nowMs)}`}{" "}
         <StandingPill standing={standingOf(device, nowMs)} />

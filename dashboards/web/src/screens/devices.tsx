@@ -11,6 +11,7 @@ import {
   type Standing,
   standingOf,
   useDevices,
+  usePlaceName,
   useQuantities,
 } from "../queries.ts";
 import { type Say, useSay } from "../say.tsx";
@@ -58,6 +59,7 @@ function Filters({ devices, filter }: { devices: Device[]; filter: DeviceFilter 
   const say = useSay();
   const { w } = say;
   const navigate = useNavigate();
+  const placeName = usePlaceName();
   const narrow = (change: DeviceFilter): void => {
     const next = Object.fromEntries(
       Object.entries({ ...filter, ...change }).filter(([, value]) => value !== "" && value !== false),
@@ -88,7 +90,7 @@ function Filters({ devices, filter }: { devices: Device[]; filter: DeviceFilter 
         onChange={(event) => narrow({ place: event.currentTarget.value })}
         data={[
           { value: "", label: w.devices.all },
-          ...placesOf(devices).map((place) => ({ value: place, label: place })),
+          ...placesOf(devices).map((place) => ({ value: place, label: placeName(place) })),
         ]}
       />
       <Checkbox
@@ -132,6 +134,7 @@ function Row({
   isState: (q: string) => boolean;
 }): ReactNode {
   const say = useSay();
+  const placeName = usePlaceName();
   const value = foremostOf(device);
   const heard = heardAt(device);
   return (
@@ -141,11 +144,11 @@ function Row({
           {device.id}
         </Link>
         <div className="dim narrow-only">
-          {say.class(device.class)} · {device.place}
+          {say.class(device.class)} · {placeName(device.place)}
         </div>
       </th>
       <td className="wide-only">{say.class(device.class)}</td>
-      <td className="wide-only">{device.place}</td>
+      <td className="wide-only">{placeName(device.place)}</td>
       <td>
         {value === undefined ? (
           "–"
@@ -187,7 +190,7 @@ function List({ devices, nowMs }: { devices: Device[]; nowMs: number }): ReactNo
   return (
     <>
       <div className="scroll" tabIndex={0} role="region" aria-label={w.devices.title}>
-        <table className="table">
+        <table className="table devices">
           <thead>
             <tr>
               <th scope="col">{w.devices.device}</th>

@@ -2,7 +2,6 @@ import { Button, PasswordInput, Stack, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useEffect } from "react";
 import { logIn, Problem } from "../api.ts";
-import mark from "/src/mark.svg";
 import { FaultBox } from "../parts/states.tsx";
 import { useSay } from "../say.tsx";
 
@@ -32,7 +31,7 @@ export function LogIn({ languageSwitch }: { languageSwitch: ReactNode }): ReactN
         <Stack>
           <div className="bar">
             <span className="brand">
-              <img src={mark} alt="" />
+              <img src="/mark.svg" alt="" />
               Obieg
             </span>
             <span className="push">{languageSwitch}</span>

@@ -4,7 +4,7 @@ import type { Alert, Device, Overview as Standing } from "../api.ts";
 import { useNow } from "../live.tsx";
 import { AlertHead } from "../parts/alert-head.tsx";
 import { Loaded, type Tone } from "../parts/states.tsx";
-import { heardAt, standingOf, useAlerts, useDevices, useOverview } from "../queries.ts";
+import { heardAt, standingOf, useAlerts, useDevices, useOverview, usePlaceName } from "../queries.ts";
 import { fill, type Say, useSay } from "../say.tsx";
 
 const shownAtMost = 6;
@@ -120,7 +120,7 @@ function Tiles({ now }: { now: Standing }): ReactNode {
       <Tile
         name={w.overview.alive}
         figure={say.whole(alive)}
-        note={fill(w.overview.ofAll, { total: say.count(total, w.counted.device) })}
+        note={fill(w.overview.ofAll, { total: say.count(total, w.counted.ofDevices) })}
         tone={alive < total ? "warn" : "calm"}
       />
       <Tile name={w.overview.rate} figure={say.number(now.messagesPerSecond)} note={w.overview.perSecond} />
@@ -198,6 +198,7 @@ function SilentDevices(): ReactNode {
   const say = useSay();
   const { w } = say;
   const nowMs = useNow(10_000);
+  const placeName = usePlaceName();
   const silent = (items: readonly Device[]): Device[] =>
     items.filter((device) => ["silent", "never"].includes(standingOf(device, nowMs)));
   return (
@@ -218,7 +219,7 @@ function SilentDevices(): ReactNode {
                         {device.id}
                       </Link>{" "}
                       <span className="dim">
-                        {say.class(device.class)} · {device.place} ·{" "}
+                        {say.class(device.class)} · {placeName(device.place)} ·{" "}
                         {heard === undefined ? w.devices.never : say.ago(heard, nowMs)}
                       </span>
                     </li>

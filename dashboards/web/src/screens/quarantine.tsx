@@ -33,7 +33,8 @@ const outcome = ({ replayed, refused }: Replayed, { w, count }: Say): string =>
   ].join("; ");
 
 function Raw({ entry }: { entry: Quarantined }): ReactNode {
-  const { w } = useSay();
+  const say = useSay();
+  const { w } = say;
   const [open, setOpen] = useState(false);
   const id = useId();
   const { text, binary } = open ? readable(entry.payload) : { text: "", binary: false };
@@ -45,8 +46,16 @@ function Raw({ entry }: { entry: Quarantined }): ReactNode {
       <div id={id} className="full" hidden={!open}>
         {open && (
           <>
+            {entry.payload.truncated === true && (
+              <p className="dim">
+                {fill(w.quarantine.truncated, {
+                  shown: say.bytes(4096),
+                  all: say.bytes(entry.payload.bytes ?? 0),
+                })}
+              </p>
+            )}
             {binary && <p className="dim">{w.quarantine.binary}</p>}
-            <pre className="raw" tabIndex={0} role="region" aria-label={w.quarantine.raw}>
+            <pre className="raw" tabIndex={0} role="region" aria-label={`${w.quarantine.raw} ${entry.id}`}>
               {text === "" ? w.quarantine.emptyPayload : text}
             </pre>
           </>

@@ -138,6 +138,12 @@ export const en = {
     done: "Acknowledged: {title}",
     mayNot: "Your role may look, not acknowledge.",
     undelivered: "Not delivered",
+    delivery: {
+      pending: "waiting",
+      delivered: "delivered",
+      dead: "given up",
+      shed: "given up: too many wait",
+    },
     severity: { critical: "Critical", warning: "Warning", info: "Info" },
     state: {
       raised: "Raised",
@@ -167,6 +173,7 @@ export const en = {
     shown: "Shown: {count}",
     more: "Show more",
     mayNot: "Your role may look, not replay.",
+    truncated: "The first {shown} of {all}.",
     binary: "Not text; shown in hexadecimal.",
     device: "Device",
     emptyPayload: "(empty)",
@@ -207,6 +214,8 @@ export const en = {
   yes: "yes",
   no: "no",
   counted: {
+    attempt: { one: "attempt", other: "attempts" } as Forms,
+    ofDevices: { one: "device", other: "devices" } as Forms,
     device: { one: "device", other: "devices" } as Forms,
     silentDevice: { one: "device is silent", other: "devices are silent" } as Forms,
     value: { one: "value", other: "values" } as Forms,

@@ -138,6 +138,12 @@ export const pl: Words = {
     done: "Potwierdzono: {title}",
     mayNot: "Twoja rola pozwala oglądać, nie potwierdzać.",
     undelivered: "Nie doręczono",
+    delivery: {
+      pending: "czeka",
+      delivered: "doręczono",
+      dead: "zaniechano",
+      shed: "zaniechano: zbyt wiele czeka",
+    },
     severity: { critical: "Krytyczny", warning: "Ostrzeżenie", info: "Informacja" },
     state: {
       raised: "Zgłoszony",
@@ -167,6 +173,7 @@ export const pl: Words = {
     shown: "Pokazano: {count}",
     more: "Pokaż więcej",
     mayNot: "Twoja rola pozwala oglądać, nie odtwarzać.",
+    truncated: "Pierwsze {shown} z {all}.",
     binary: "To nie tekst; pokazano szesnastkowo.",
     device: "Urządzenie",
     emptyPayload: "(pusta)",
@@ -207,6 +214,8 @@ export const pl: Words = {
   yes: "tak",
   no: "nie",
   counted: {
+    attempt: { one: "próba", few: "próby", many: "prób", other: "próby" },
+    ofDevices: { one: "urządzenia", other: "urządzeń" },
     device: { one: "urządzenie", few: "urządzenia", many: "urządzeń", other: "urządzenia" },
     silentDevice: {
       one: "urządzenie milczy",

@@ -68,7 +68,8 @@ const quantities: Names = {
 };
 
 const classes: Names = {
-  bin: ["Kosz", "Bin"],
+  bin: ["Pojemnik", "Bin"],
+  "collection-truck": ["Śmieciarka", "Collection truck"],
   truck: ["Śmieciarka", "Truck"],
   weighbridge: ["Waga pomostowa", "Weighbridge"],
   container: ["Kontener", "Container"],
