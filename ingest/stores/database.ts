@@ -1,0 +1,183 @@
+import { join } from "node:path";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { ObiegError } from "../../devices/index.js";
+import { Lock } from "./lock.js";
+import { literal } from "./sql.js";
+
+const readers = 2;
+
+interface Opened {
+  instance: DuckDBInstance;
+  writer: DuckDBConnection;
+  keeper: DuckDBConnection;
+  idle: DuckDBConnection[];
+}
+
+/**
+ * The DuckDB file with its connections: one that writes (a transaction at a time), one for upkeep, and readers on snapshots of their own.
+ * Guarantee: readers never wait for the writer, the writer never for readers.
+ */
+export class Database {
+  readonly #file: string;
+  readonly #memoryLimit: string;
+  readonly #writing = new Lock();
+  #waiting: ((connection: DuckDBConnection) => void)[] = [];
+  #opened: Opened | undefined;
+  #reading = 0;
+
+  private constructor(dir: string, memoryLimit: string) {
+    this.#file = join(dir, "history.duckdb");
+    this.#memoryLimit = memoryLimit;
+  }
+
+  /** Opens `history.duckdb` in `dir`. `memoryLimit` as DuckDB writes it ("100MB"). Throws `history-open`. */
+  static async open(dir: string, memoryLimit: string): Promise<Database> {
+    const database = new Database(dir, memoryLimit);
+    database.#opened = await database.#connect();
+    return database;
+  }
+
+  /** The connection for upkeep; only `maintain`, `bulkLoad` and opening use it, one after another. */
+  get keeper(): DuckDBConnection {
+    return this.#live.keeper;
+  }
+
+  /** How many readers are on a snapshot now. */
+  get reading(): number {
+    return this.#reading;
+  }
+
+  /**
+   * Runs `body` in the one write transaction, on the writer or on `connection`.
+   * Guarantee: resolved means committed and synced; rejected means rolled back.
+   */
+  write<T>(body: (connection: DuckDBConnection) => Promise<T>, connection?: DuckDBConnection): Promise<T> {
+    return this.#writing.run(async () => {
+      const on = connection ?? this.#live.writer;
+      await on.run("begin");
+      try {
+        const result = await body(on);
+        await on.run("commit");
+        return result;
+      } catch (error) {
+        await on.run("rollback").catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  /** Runs `body` on one consistent snapshot. */
+  async read<T>(body: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#take();
+    this.#reading += 1;
+    try {
+      await connection.run("begin");
+      try {
+        return await body(connection);
+      } finally {
+        await connection.run("rollback").catch(() => {});
+      }
+    } finally {
+      this.#reading -= 1;
+      this.#give(connection);
+    }
+  }
+
+  /**
+   * Brings a database back that a failed write has invalidated (disk full, I/O error); a healthy one is left alone.
+   * Gives true when it was reopened. Throws `history-open`.
+   */
+  async revive(): Promise<boolean> {
+    return this.#writing.run(async () => {
+      if (this.#opened) {
+        try {
+          await this.#opened.writer.run("select value from meta limit 1");
+          return false;
+        } catch {
+          this.#disconnect();
+        }
+      }
+      this.#opened = await this.#connect();
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const resume of waiting) void this.#take().then(resume);
+      return true;
+    });
+  }
+
+  /** Folds the log into the file and closes. */
+  async close(): Promise<void> {
+    await this.#writing.run(async () => {
+      await this.#opened?.writer.run("checkpoint").catch(() => {});
+      this.#disconnect();
+    });
+  }
+
+  get #live(): Opened {
+    if (!this.#opened) {
+      throw new ObiegError("history-closed", "the history is closed or being brought back", {
+        retryable: true,
+      });
+    }
+    return this.#opened;
+  }
+
+  async #connect(): Promise<Opened> {
+    try {
+      const instance = await DuckDBInstance.create(this.#file, {
+        memory_limit: this.#memoryLimit,
+        threads: "2",
+        temp_directory: `${this.#file}.tmp`,
+        autoinstall_known_extensions: "false",
+        preserve_insertion_order: "false",
+      });
+      const connect = async (): Promise<DuckDBConnection> => {
+        const connection = await instance.connect();
+        await connection.run("set TimeZone = 'UTC'");
+        return connection;
+      };
+      const writer = await connect();
+      const keeper = await connect();
+      const idle: DuckDBConnection[] = [];
+      for (let i = 0; i < readers; i += 1) {
+        const reader = await connect();
+        await reader.run("create temp table asked(series INTEGER, time BIGINT)");
+        idle.push(reader);
+      }
+      return { instance, writer, keeper, idle };
+    } catch (cause) {
+      throw new ObiegError(
+        "history-open",
+        `cannot open ${this.#file}: ${cause instanceof Error ? cause.message : String(cause)}. Stop what else uses it, or restore it from a backup; moved aside, it is rebuilt from the sealed days and the journal's archive`,
+        { cause, detail: { file: this.#file } },
+      );
+    }
+  }
+
+  #disconnect(): void {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    if (!opened) return;
+    for (const connection of [opened.writer, opened.keeper, ...opened.idle]) connection.closeSync();
+    opened.instance.closeSync();
+  }
+
+  async #take(): Promise<DuckDBConnection> {
+    const free = this.#live.idle.pop();
+    if (free) return free;
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  #give(connection: DuckDBConnection): void {
+    const next = this.#waiting.shift();
+    if (next) next(connection);
+    else this.#opened?.idle.push(connection);
+  }
+}
+
+/** `read_parquet([...])` over the given files. */
+export function parquetOf(files: readonly string[]): string {
+  return `read_parquet([${files.map(literal).join(",")}])`;
+}

@@ -1,0 +1,255 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { ObiegError } from "../../devices/index.js";
+import type { HistoryCore } from "./core.js";
+import { Database } from "./database.js";
+import { readDays, SealedFiles } from "./days.js";
+import { appendRows, appendSeries, ask, findHot, type HotRow, note, readAfter } from "./hot.js";
+import { type Asked, type Found, Identity, type IncomingValue, type PlacedValue } from "./identity.js";
+import { readAccounts } from "./ledger-query.js";
+import { appendLedger, compactLedger } from "./ledger-table.js";
+import { Lock } from "./lock.js";
+import type { HistoryOptions } from "./options.js";
+import type {
+  History,
+  HistoryBatch,
+  HistoryStatus,
+  IdentifiedValue,
+  LedgerAccount,
+  MaintenanceReport,
+  Page,
+  QuarantineEntry,
+  QuarantineQuery,
+  ReadingsQuery,
+  SeriesPoint,
+  SeriesQuery,
+  StoredReading,
+} from "./port.js";
+import { readQuarantine, writeQuarantine } from "./quarantine-table.js";
+import { readingOf, readReadings } from "./readings-query.js";
+import { prepareSchema } from "./schema.js";
+import { sealedRows } from "./sealed-rows.js";
+import { readSeries } from "./series-query.js";
+import { type Series, SeriesTable } from "./series-table.js";
+import { numberOf, rowsOf } from "./sql.js";
+import { Zone } from "./zone.js";
+
+const compactAfterRows = 200_000;
+
+/** The embedded history: recent days in DuckDB, sealed days as Parquet, read as one. */
+export class EmbeddedHistory implements History {
+  readonly #core: HistoryCore;
+  readonly #writing = new Lock();
+  #identity: Identity;
+  #position = 0;
+  #ledgerRows = 0;
+
+  private constructor(core: HistoryCore, identity: Identity) {
+    this.#core = core;
+    this.#identity = identity;
+  }
+
+  /** Use {@link openHistory}. */
+  static async open(core: HistoryCore): Promise<EmbeddedHistory> {
+    const history = new EmbeddedHistory(core, new Identity(core.series, async () => new Map(), 0, 0));
+    await prepareSchema(core.database.keeper);
+    await history.#load();
+    return history;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get lastSequence(): number {
+    return this.#identity.lastSequence;
+  }
+
+  identify(values: readonly IncomingValue[]): Promise<IdentifiedValue[]> {
+    return this.#writing.run(() => this.#identity.judge(values));
+  }
+
+  async forget(): Promise<void> {
+    await this.#writing.run(async () => {
+      if (await this.#core.database.revive()) await this.#load();
+      this.#identity.drop();
+    });
+  }
+
+  commit(batch: HistoryBatch): Promise<void> {
+    return this.#writing.run(async () => {
+      const stored = this.#placed(batch.values, "stored");
+      const lastSequence = stored.at(-1)?.value.sequence ?? this.#identity.lastSequence;
+      const unsaved = [...this.#core.series.unsaved];
+      try {
+        await this.#core.database.write(async (connection) => {
+          await appendSeries(connection, unsaved);
+          await appendRows(connection, "readings", stored);
+          await appendRows(connection, "conflicts", this.#placed(batch.values, "conflict"));
+          await appendLedger(connection, batch.ledger);
+          const replaying = batch.position <= this.#position;
+          await writeQuarantine(connection, batch.quarantine, batch.resolved, replaying);
+          if (this.#ledgerRows > compactAfterRows) await compactLedger(connection);
+          await connection.run(
+            `update meta set value = case key when 'position' then ${batch.position} else ${lastSequence} end where key in ('position', 'last_sequence')`,
+          );
+        });
+      } catch (cause) {
+        throw new ObiegError(
+          "history-commit",
+          `the history can't be written: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { cause, retryable: true },
+        );
+      }
+      this.#core.series.saved(unsaved.length);
+      this.#ledgerRows = this.#ledgerRows > compactAfterRows ? 0 : this.#ledgerRows + batch.ledger.length;
+      this.#identity.keep();
+      this.#position = batch.position;
+    });
+  }
+
+  after(sequence: number, limit: number): Promise<IdentifiedValue[]> {
+    const { database, series, options } = this.#core;
+    return database.read((connection) => readAfter(connection, series, sequence, limit, options.lateAfterMs));
+  }
+
+  readings(query: ReadingsQuery): Promise<Page<StoredReading>> {
+    return readReadings(this.#core, query);
+  }
+
+  series(query: SeriesQuery): Promise<SeriesPoint[]> {
+    return readSeries(this.#core, query);
+  }
+
+  async latest(devices?: string[]): Promise<StoredReading[]> {
+    const newest = new Map<string, { series: Series; timeMs: number }>();
+    for (const series of this.#core.series.select(devices)) {
+      if (!series.newest) continue;
+      const key = `${series.device} ${series.quantity}`;
+      const known = newest.get(key);
+      if (!known || series.newest.timeMs > known.timeMs) {
+        newest.set(key, { series, timeMs: series.newest.timeMs });
+      }
+    }
+    return [...newest.values()].flatMap(({ series }) =>
+      series.newest ? [readingOf(this.#core, series, series.newest)] : [],
+    );
+  }
+
+  ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]> {
+    return readAccounts(this.#core, query);
+  }
+
+  quarantine(query: QuarantineQuery): Promise<Page<QuarantineEntry>> {
+    return this.#core.database.read((connection) => readQuarantine(connection, query));
+  }
+
+  async maintain(_nowMs: number): Promise<MaintenanceReport> {
+    return { sealedDays: [], resealedDays: [], expiredRows: 0 };
+  }
+
+  holdFor(_consumer: string, _sequence: number): void {}
+
+  async backup(_dir: string): Promise<void> {}
+
+  async status(): Promise<HistoryStatus> {
+    const { database, files } = this.#core;
+    return database.read(async (connection) => {
+      const days = await readDays(connection);
+      const [row] = await rowsOf(connection, "select count(*)::double as n from readings");
+      return {
+        hotRows: numberOf(row?.["n"]),
+        sealedDays: days.length,
+        sealedBytes: days.reduce((sum, day) => sum + day.bytes, 0),
+        faults: await files.faultsOf(days),
+      };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#writing.run(() => this.#core.database.close());
+  }
+
+  /** Reads what memory holds of the database: series, their newest values, position and sequence. */
+  async #load(): Promise<void> {
+    const { database, series, options } = this.#core;
+    const connection = database.keeper;
+    await series.load(connection);
+    const meta = new Map(
+      (await rowsOf(connection, "select key, value::double as v from meta")).map((row) => [
+        row["key"],
+        numberOf(row["v"]),
+      ]),
+    );
+    const [partial] = await rowsOf(connection, "select count(*)::double as n from ledger_partial");
+    this.#ledgerRows = numberOf(partial?.["n"]);
+    this.#position = meta.get("position") ?? 0;
+    const find = (asked: readonly Asked[]): Promise<Found> => this.#find(asked);
+    this.#identity = new Identity(series, find, options.lateAfterMs, meta.get("last_sequence") ?? 0);
+  }
+
+  #placed(values: readonly IdentifiedValue[], verdict: "stored" | "conflict"): HotRow[] {
+    const rows: HotRow[] = [];
+    for (const value of values) {
+      if (value.verdict !== verdict) continue;
+      const placed = (value as Partial<PlacedValue>).series;
+      const series = placed ?? this.#core.series.obtain(value.device, value.quantity, value.attributes);
+      rows.push({ series, value });
+    }
+    return rows;
+  }
+
+  async #find(asked: readonly Asked[]): Promise<Found> {
+    const { database, files, zone } = this.#core;
+    return database.read(async (connection: DuckDBConnection) => {
+      const found: Found = new Map();
+      await ask(connection, asked);
+      await findHot(connection, asked, found);
+      const touched = new Set(asked.map(({ timeMs }) => zone.at(timeMs).day));
+      const days = (await readDays(connection)).filter((day) => touched.has(day.day));
+      // A damaged day can't answer: its values count as new, stay hot, and are compared again when the day is resealed.
+      const whole = await files.whole(days);
+      if (whole.length === 0) return found;
+      const selected = [...new Set(asked.map(({ series }) => series))];
+      const paths = whole.map((day) => files.pathOf(day));
+      note(
+        found,
+        await rowsOf(
+          connection,
+          `select r.series, r."time"::double as t, r.value from (${sealedRows(paths, { selected })}) r
+           semi join asked a on r.series = a.series and r."time" = a."time"`,
+        ),
+      );
+      return found;
+    });
+  }
+}
+
+/**
+ * Opens the embedded history in a data folder, making it when the folder is new.
+ * Throws `history-open` (damaged or in use), `history-format` (written by a newer version).
+ */
+export async function openHistory(options: HistoryOptions): Promise<EmbeddedHistory> {
+  mkdirSync(join(options.dir, "history"), { recursive: true });
+  const complete = {
+    hotDays: 2,
+    holdDays: 30,
+    quarantineDays: Number.POSITIVE_INFINITY,
+    memoryLimit: "100MB",
+    ...options,
+  };
+  const database = await Database.open(options.dir, complete.memoryLimit);
+  try {
+    return await EmbeddedHistory.open({
+      database,
+      series: new SeriesTable(),
+      files: new SealedFiles(options.dir),
+      zone: new Zone(options.timeZone),
+      options: complete,
+    });
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}

@@ -1,0 +1,144 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { Found, Asked } from "./identity.js";
+import type { IdentifiedValue } from "./port.js";
+import type { Series, SeriesTable } from "./series-table.js";
+import { appendColumns, type ColumnKind, integers, numberOf, type Row, rowsOf } from "./sql.js";
+
+const kinds: readonly ColumnKind[] = ["integer", "bigint", "bigint", "double", "bigint", "bigint"];
+
+/** A value with its series, ready to be written. */
+export interface HotRow {
+  series: Series;
+  value: Pick<IdentifiedValue, "timeMs" | "receivedMs" | "value" | "message" | "sequence">;
+}
+
+/** Appends rows to `readings` or `conflicts` (same columns), inside the caller's transaction. */
+export async function appendRows(
+  connection: DuckDBConnection,
+  table: "readings" | "conflicts",
+  rows: readonly HotRow[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const at = (index: number): HotRow => rows[index] as HotRow;
+  const appender = await connection.createAppender(table);
+  appendColumns(appender, kinds, rows.length, [
+    (i) => at(i).series.id,
+    (i) => at(i).value.timeMs,
+    (i) => at(i).value.receivedMs,
+    (i) => at(i).value.value,
+    (i) => at(i).value.message,
+    (i) => at(i).value.sequence,
+  ]);
+  appender.closeSync();
+}
+
+/** Saves new series, inside the caller's transaction. */
+export async function appendSeries(connection: DuckDBConnection, series: readonly Series[]): Promise<void> {
+  if (series.length === 0) return;
+  const appender = await connection.createAppender("series");
+  for (const { id, device, quantity, attributes } of series) {
+    appender.appendInteger(id);
+    appender.appendVarchar(device);
+    appender.appendVarchar(quantity);
+    appender.appendVarchar(attributes);
+    appender.endRow();
+  }
+  appender.closeSync();
+}
+
+/** Fills the reader's temporary table `asked` with places to look at. */
+export async function ask(connection: DuckDBConnection, asked: readonly Asked[]): Promise<void> {
+  await connection.run("delete from asked");
+  const at = (index: number): Asked => asked[index] as Asked;
+  const appender = await connection.createAppender("asked", "main", "temp");
+  appendColumns(appender, ["integer", "bigint"], asked.length, [(i) => at(i).series.id, (i) => at(i).timeMs]);
+  appender.closeSync();
+}
+
+/** Adds what hot rows hold at the asked places to `found`. */
+export async function findHot(
+  connection: DuckDBConnection,
+  asked: readonly Asked[],
+  found: Found,
+): Promise<void> {
+  let fromMs = Number.POSITIVE_INFINITY;
+  let toMs = Number.NEGATIVE_INFINITY;
+  for (const { timeMs } of asked) {
+    if (timeMs < fromMs) fromMs = timeMs;
+    if (timeMs > toMs) toMs = timeMs;
+  }
+  note(
+    found,
+    await rowsOf(
+      connection,
+      `select r.series, r.time::double as t, r.value from readings r semi join asked a on r.series = a.series and r.time = a.time
+       where r.time between ${fromMs} and ${toMs}`,
+    ),
+  );
+}
+
+/** Notes rows (series, t, value) as found. */
+export function note(found: Found, rows: readonly Row[]): void {
+  for (const row of rows) {
+    const series = numberOf(row["series"]);
+    let times = found.get(series);
+    if (!times) found.set(series, (times = new Map<number, number>()));
+    times.set(numberOf(row["t"]), numberOf(row["value"]));
+  }
+}
+
+/** Reads stored values forward by sequence: above `after`, up to `limit` and then to the end of the last message. */
+export async function readAfter(
+  connection: DuckDBConnection,
+  series: SeriesTable,
+  after: number,
+  limit: number,
+  lateAfterMs: number,
+): Promise<IdentifiedValue[]> {
+  const [first] = await rowsOf(
+    connection,
+    `select min(sequence)::double as s from readings where sequence > ${after}`,
+  );
+  const from = numberOf(first?.["s"]);
+  if (Number.isNaN(from)) return [];
+  const columns = `series, time::double as t, received::double as r, value, message::double as m, sequence::double as s`;
+  const to = from + limit - 1;
+  const rows = await rowsOf(
+    connection,
+    `select ${columns} from readings where sequence between ${from} and ${to} order by sequence`,
+  );
+  const last = rows.at(-1);
+  if (last && numberOf(last["s"]) === to) {
+    rows.push(
+      ...(await rowsOf(
+        connection,
+        `select ${columns} from readings where sequence > ${to} and message = ${numberOf(last["m"])}
+         and sequence < ${to} + 100000 order by sequence`,
+      )),
+    );
+  }
+  return rows.flatMap((row) => {
+    const own = series.byId(numberOf(row["series"]));
+    if (!own) return [];
+    const timeMs = numberOf(row["t"]);
+    const receivedMs = numberOf(row["r"]);
+    return {
+      device: own.device,
+      quantity: own.quantity,
+      attributes: own.attributes,
+      timeMs,
+      value: numberOf(row["value"]),
+      path: "",
+      receivedMs,
+      message: numberOf(row["m"]),
+      sequence: numberOf(row["s"]),
+      verdict: "stored",
+      late: receivedMs - timeMs > lateAfterMs || timeMs < (own.newest?.timeMs ?? timeMs),
+    };
+  });
+}
+
+/** `series in (...)`, or `true` when all are meant. */
+export function seriesIn(selected: readonly Series[] | undefined): string {
+  return selected ? `series in ${integers(selected.map((series) => series.id))}` : "true";
+}

@@ -1,0 +1,28 @@
+/** What the embedded history is opened with. Functions answer from memory and are asked often. */
+export interface HistoryOptions {
+  /** Data folder: holds `history.duckdb` and `history/`. */
+  dir: string;
+  /** IANA zone whose local days are sealed and accounted for. */
+  timeZone: string;
+  /** How many days rows of a device class are kept; Infinity for ever. Undefined class: a device no longer registered. */
+  retention(deviceClass: string | undefined): number;
+  classOf(device: string): string | undefined;
+  unitOf(quantity: string): string;
+  /** Registered devices: a silent one has missing slots too. */
+  devices(): readonly string[];
+  /** Reporting interval, milliseconds. */
+  everyMsOf(device: string): number | undefined;
+  /** When a device entered the registry, epoch milliseconds. */
+  sinceMsOf(device: string): number | undefined;
+  clock(): number;
+  /** A value received longer than this after its time is late. */
+  lateAfterMs: number;
+  /** Local days kept in the hot table after they ended; 2 unless told. */
+  hotDays?: number;
+  /** Longest that a consumer that has fallen behind may keep a day from being sealed, in days; 30 unless told. */
+  holdDays?: number;
+  /** Days that quarantined entries are kept; for ever unless told. */
+  quarantineDays?: number;
+  /** As DuckDB writes it; "100MB" unless told. */
+  memoryLimit?: string;
+}

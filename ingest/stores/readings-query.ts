@@ -1,0 +1,106 @@
+import type { HistoryCore } from "./core.js";
+import { decodeCursor, encodeCursor } from "./cursor.js";
+import { readDays, type SealedDay } from "./days.js";
+import { seriesIn } from "./hot.js";
+import type { Page, ReadingsQuery, StoredReading } from "./port.js";
+import { sealedRows } from "./sealed-rows.js";
+import type { NewestValue, Series } from "./series-table.js";
+import { numberOf, type Row, rowsOf } from "./sql.js";
+
+/** A window of event time with the sealed days in it. */
+interface Window {
+  fromMs: number;
+  toMs: number;
+  days: SealedDay[];
+}
+
+/**
+ * Reads stored values, oldest first, a page at a time, from hot rows and sealed days alike.
+ * Looks through time in growing windows, so that a page of a long history reads few files.
+ * Throws `bad-cursor`, `sealed-day-damaged`.
+ */
+export async function readReadings(core: HistoryCore, query: ReadingsQuery): Promise<Page<StoredReading>> {
+  const all = query.devices === undefined && query.quantity === undefined;
+  const selected = all ? undefined : core.series.select(query.devices, query.quantity);
+  if (selected?.length === 0) return { items: [], next: undefined };
+  const place = query.cursor === undefined ? undefined : decodeCursor(query.cursor, ["number", "number"]);
+  const afterMs = place ? Number(place[0]) : Number.NEGATIVE_INFINITY;
+  const fromMs = Math.max(query.fromMs ?? Number.NEGATIVE_INFINITY, afterMs);
+  const toMs = query.toMs ?? Number.POSITIVE_INFINITY;
+  const rows = await core.database.read(async (connection) => {
+    const found: Row[] = [];
+    for (const window of windowsOf(await readDays(connection, fromMs, toMs), fromMs, toMs)) {
+      const files = await core.files.require(window.days);
+      const where = [
+        seriesIn(selected),
+        ...(Number.isFinite(window.fromMs) ? [`"time" >= ${window.fromMs}`] : []),
+        ...(Number.isFinite(window.toMs) ? [`"time" < ${window.toMs}`] : []),
+      ].join(" and ");
+      const sources = [`select series, "time", received, value, sequence from readings where ${where}`];
+      if (files.length > 0) {
+        sources.push(`select *, null from (${sealedRows(files, { selected, ...window })})`);
+      }
+      const after = place
+        ? `where "time" > ${afterMs} or ("time" = ${afterMs} and series > ${Number(place[1])})`
+        : "";
+      found.push(
+        ...(await rowsOf(
+          connection,
+          `select series, "time"::double as t, received::double as r, value, sequence::double as s from (${sources.join(" union all ")}) ${after}
+           order by "time", series limit ${query.limit + 1 - found.length}`,
+        )),
+      );
+      if (found.length > query.limit) break;
+    }
+    return found;
+  });
+  const items = rows.slice(0, query.limit);
+  const last = items.at(-1);
+  return {
+    items: items.flatMap((row) => {
+      const series = core.series.byId(numberOf(row["series"]));
+      return series ? [readingOf(core, series, newestOf(row))] : [];
+    }),
+    next:
+      rows.length > query.limit && last
+        ? encodeCursor([numberOf(last["t"]), numberOf(last["series"])])
+        : undefined,
+  };
+}
+
+/** A stored value as it is read back. */
+export function readingOf(core: HistoryCore, series: Series, value: NewestValue): StoredReading {
+  return {
+    device: series.device,
+    quantity: series.quantity,
+    unit: core.options.unitOf(series.quantity),
+    timeMs: value.timeMs,
+    value: value.value,
+    attributes: series.attributes === "" ? {} : (JSON.parse(series.attributes) as Record<string, string>),
+    receivedMs: value.receivedMs,
+    sequence: value.sequence === 0 ? undefined : value.sequence,
+  };
+}
+
+function newestOf(row: Row): NewestValue {
+  return {
+    timeMs: numberOf(row["t"]),
+    value: numberOf(row["value"]),
+    receivedMs: numberOf(row["r"]),
+    sequence: row["s"] === null ? 0 : numberOf(row["s"]),
+  };
+}
+
+/** Cuts a range at ends of sealed days, 1, 2, 4 … days a window; the last one is open. */
+function windowsOf(days: readonly SealedDay[], fromMs: number, toMs: number): Window[] {
+  const windows: Window[] = [];
+  let from = fromMs;
+  for (let at = 0, size = 1; at < days.length; at += size, size *= 2) {
+    const group = days.slice(at, at + size);
+    const to = at + size >= days.length ? toMs : Math.min(toMs, group.at(-1)?.toMs ?? toMs);
+    windows.push({ fromMs: from, toMs: to, days: group });
+    from = to;
+  }
+  if (windows.length === 0) windows.push({ fromMs, toMs, days: [] });
+  return windows;
+}

@@ -1,0 +1,214 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { HistoryCore } from "./core.js";
+import { readDays } from "./days.js";
+import { seriesIn } from "./hot.js";
+import type { SeriesPoint, SeriesQuery, TimeRange } from "./port.js";
+import { sealedRows } from "./sealed-rows.js";
+import type { Series } from "./series-table.js";
+import { numberOf, rowsOf } from "./sql.js";
+import { Zone } from "./zone.js";
+
+const hourMs = 3_600_000;
+const quarterMs = 900_000;
+
+/** A grain of time with its sums; grains add up to the points of a series. */
+interface Grain {
+  startMs: number;
+  count: number;
+  sum: number;
+  min: number;
+  max: number;
+  lastMs: number;
+  last: number;
+}
+
+/** How a query's range is read: where steps begin, the grain of reading, and what rollups may serve. */
+interface Plan {
+  edges: number[];
+  grainMs: number;
+  /** Where the grid of grains is anchored. */
+  anchorMs: number;
+  hours: TimeRange | undefined;
+  days: TimeRange | undefined;
+}
+
+const sums = (value: string): string =>
+  `count(*)::integer as n, sum(${value}) total, min(${value}) low, max(${value}) high, max("time")::double as last_t, arg_max(${value}, "time") final`;
+
+/**
+ * Aggregates a quantity over devices in steps of time; steps without a value are left out.
+ * Whole hours and days of sealed history come from rollups, the rest from rows; both give the same numbers.
+ * `expected` is how many values the devices' intervals promise a step, up to now; undefined when a device has no interval.
+ * Throws `sealed-day-damaged` when rows of a damaged day are needed, RangeError for an unknown zone.
+ */
+export async function readSeries(core: HistoryCore, query: SeriesQuery): Promise<SeriesPoint[]> {
+  const selected = core.series.select(query.devices, query.quantity);
+  if (selected.length === 0 || query.toMs <= query.fromMs) return [];
+  const plan = planOf(core, query);
+  const grains = await core.database.read((connection) =>
+    readGrains(core, connection, query, plan, selected),
+  );
+  return gather(core, query, plan.edges, grains);
+}
+
+function planOf(core: HistoryCore, query: SeriesQuery): Plan {
+  const { fromMs, toMs, step } = query;
+  const zone = query.timeZone === core.zone.name ? core.zone : new Zone(query.timeZone);
+  const edges = typeof step === "number" ? evenEdges(step, fromMs, toMs) : zone.edges(step, fromMs, toMs);
+  const byHour = edges.every((edge) => edge % hourMs === 0);
+  const whole = (from: number, to: number): TimeRange | undefined =>
+    from < to ? { fromMs: from, toMs: to } : undefined;
+  const hours = byHour
+    ? whole(Math.ceil(fromMs / hourMs) * hourMs, Math.floor(toMs / hourMs) * hourMs)
+    : undefined;
+  const byDay = zone === core.zone && typeof step === "string" && step !== "hour";
+  const first = core.zone.at(fromMs);
+  const last = core.zone.at(toMs);
+  const days = byDay ? whole(first.fromMs === fromMs ? fromMs : first.toMs, last.fromMs) : undefined;
+  if (typeof step === "number" && !byHour) {
+    return { edges, grainMs: step, anchorMs: edges[0] ?? 0, hours, days };
+  }
+  return { edges, grainMs: byHour ? hourMs : quarterMs, anchorMs: 0, hours, days };
+}
+
+/** Steps of equal length are aligned to the epoch. */
+function evenEdges(stepMs: number, fromMs: number, toMs: number): number[] {
+  const edges: number[] = [];
+  for (let at = Math.floor(fromMs / stepMs) * stepMs; ; at += stepMs) {
+    edges.push(at);
+    if (at >= toMs) return edges;
+  }
+}
+
+async function readGrains(
+  core: HistoryCore,
+  connection: DuckDBConnection,
+  query: SeriesQuery,
+  plan: Plan,
+  selected: readonly Series[],
+): Promise<Grain[]> {
+  const own = seriesIn(selected);
+  const grain = `("time" - ${plan.anchorMs}) // ${plan.grainMs} * ${plan.grainMs} + ${plan.anchorMs}`;
+  const parts = [
+    `select ${grain} as start, ${sums("value")} from readings
+     where ${own} and "time" >= ${query.fromMs} and "time" < ${query.toMs} group by 1`,
+  ];
+  const { rest, rollups } = split(query, plan);
+  for (const { table, range } of rollups) {
+    parts.push(
+      `select start, sum(count)::integer as n, sum(sum) total, min(min) low, max(max) high, max(last_time)::double as last_t, arg_max(last, last_time) final
+       from ${table} where ${own} and start >= ${range.fromMs} and start < ${range.toMs} group by 1`,
+    );
+  }
+  for (const range of rest) {
+    const files = await core.files.require(await readDays(connection, range.fromMs, range.toMs));
+    if (files.length === 0) continue;
+    parts.push(
+      `select ${grain} as start, ${sums("value")} from (${sealedRows(files, { selected, ...range })}) group by 1`,
+    );
+  }
+  const rows = await rowsOf(
+    connection,
+    `select start::double as start, n, total, low, high, last_t, final from (${parts.join(" union all ")}) order by start, last_t`,
+  );
+  return rows.map((row) => ({
+    startMs: numberOf(row["start"]),
+    count: numberOf(row["n"]),
+    sum: numberOf(row["total"]),
+    min: numberOf(row["low"]),
+    max: numberOf(row["high"]),
+    lastMs: numberOf(row["last_t"]),
+    last: numberOf(row["final"]),
+  }));
+}
+
+interface Rollups {
+  table: "rollup_hour" | "rollup_day";
+  range: TimeRange;
+}
+
+/** Divides the range between day rollups, hour rollups and sealed rows, without gap or overlap. */
+function split(query: TimeRange, plan: Plan): { rollups: Rollups[]; rest: TimeRange[] } {
+  const rollups: Rollups[] = [];
+  let rest: TimeRange[] = [{ fromMs: query.fromMs, toMs: query.toMs }];
+  const cut = (table: Rollups["table"], whole: TimeRange | undefined): void => {
+    if (!whole) return;
+    rest = rest.flatMap((range) => {
+      const fromMs = Math.max(range.fromMs, whole.fromMs);
+      const toMs = Math.min(range.toMs, whole.toMs);
+      if (fromMs >= toMs) return [range];
+      rollups.push({ table, range: { fromMs, toMs } });
+      return [
+        { fromMs: range.fromMs, toMs: fromMs },
+        { fromMs: toMs, toMs: range.toMs },
+      ].filter((left) => left.fromMs < left.toMs);
+    });
+  };
+  cut("rollup_day", plan.days);
+  cut("rollup_hour", plan.hours);
+  return { rollups, rest };
+}
+
+function gather(
+  core: HistoryCore,
+  query: SeriesQuery,
+  edges: readonly number[],
+  grains: readonly Grain[],
+): SeriesPoint[] {
+  const points: SeriesPoint[] = [];
+  let step = 0;
+  for (let at = 0; at < grains.length;) {
+    const start = Math.max(grains[at]?.startMs ?? 0, query.fromMs);
+    while (step + 1 < edges.length - 1 && (edges[step + 1] ?? Infinity) <= start) step += 1;
+    const toEdge = edges[step + 1] ?? query.toMs;
+    const members: Grain[] = [];
+    for (; at < grains.length && (grains[at]?.startMs ?? 0) < toEdge; at += 1) {
+      members.push(grains[at] as Grain);
+    }
+    if (members.length === 0) break;
+    const fromMs = Math.max(edges[step] ?? query.fromMs, query.fromMs);
+    const toMs = Math.min(toEdge, query.toMs);
+    points.push(pointOf(fromMs, toMs, members, expectedIn(core, query.devices, fromMs, toMs)));
+  }
+  return points;
+}
+
+function pointOf(
+  fromMs: number,
+  toMs: number,
+  grains: readonly Grain[],
+  expected: number | undefined,
+): SeriesPoint {
+  const point = { fromMs, toMs, count: 0, expected, min: Infinity, mean: 0, max: -Infinity, last: 0 };
+  let sum = 0;
+  let lastMs = -Infinity;
+  for (const grain of grains) {
+    point.count += grain.count;
+    sum += grain.sum;
+    point.min = Math.min(point.min, grain.min);
+    point.max = Math.max(point.max, grain.max);
+    if (grain.lastMs >= lastMs) {
+      lastMs = grain.lastMs;
+      point.last = grain.last;
+    }
+  }
+  point.mean = sum / point.count;
+  return point;
+}
+
+function expectedIn(
+  core: HistoryCore,
+  devices: readonly string[],
+  fromMs: number,
+  toMs: number,
+): number | undefined {
+  const nowMs = core.options.clock();
+  let expected = 0;
+  for (const device of devices) {
+    const everyMs = core.options.everyMsOf(device);
+    if (everyMs === undefined || everyMs <= 0) return undefined;
+    const from = Math.max(fromMs, core.options.sinceMsOf(device) ?? fromMs);
+    expected += Math.max(0, Math.floor((Math.min(toMs, nowMs) - from) / everyMs));
+  }
+  return expected;
+}
