@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
 
@@ -15,7 +15,7 @@ test("identity judges any order of values as a plain map would, across batches, 
       fc.array(
         fc.record({
           batch: fc.array(reading, { maxLength: 12 }),
-          then: fc.constantFrom("go on", "forget first", "restart", "seal"),
+          next: fc.constantFrom("go on", "forget first", "restart", "seal"),
         }),
         { maxLength: 6 },
       ),
@@ -24,11 +24,11 @@ test("identity judges any order of values as a plain map would, across batches, 
         let { history } = opened;
         const model = new Map<string, number>();
         let sequence = 0;
-        for (const { batch, then } of rounds) {
+        for (const { batch, next } of rounds) {
           const values = batch.map(({ slot, ...own }) =>
             valueAt(noonMs - 5 * 86_400_000 + slot * 28_800_000, own.value, own),
           );
-          if (then === "forget first") {
+          if (next === "forget first") {
             await history.identify(values);
             await history.forget();
           }
@@ -41,8 +41,8 @@ test("identity judges any order of values as a plain map would, across batches, 
             expect(value.verdict).toBe(verdict);
             expect(value.sequence).toBe(verdict === "stored" ? (sequence += 1) : 0);
           }
-          if (then === "seal") await history.maintain(opened.clock.nowMs);
-          if (then === "restart") {
+          if (next === "seal") await history.maintain(opened.clock.nowMs);
+          if (next === "restart") {
             await history.close();
             ({ history } = await openTestHistory({ dir: opened.dir }));
           }
