@@ -195,6 +195,22 @@ describe("a year of history", () => {
     expect([...fill.values].some((value) => value > 90)).toBe(true);
   });
 
+  test("begins days at local midnight and gives each quarter of an hour its place on the wall clock", () => {
+    const { calendar } = createScene(1, timeZone);
+    const spring = calendar.at(Date.UTC(2026, 2, 29, 10));
+    expect([spring.startMs, spring.endMs]).toEqual([Date.UTC(2026, 2, 28, 23), Date.UTC(2026, 2, 29, 22)]);
+    expect([...spring.quarters.slice(7, 9), spring.quarters.length]).toEqual([7, 12, 92]);
+    const autumn = calendar.at(Date.UTC(2026, 9, 25, 10));
+    expect([autumn.startMs, autumn.endMs]).toEqual([Date.UTC(2026, 9, 24, 22), Date.UTC(2026, 9, 25, 23)]);
+    expect([...autumn.quarters.slice(11, 13), autumn.quarters.length]).toEqual([11, 8, 100]);
+    for (const holiday of ["2026-04-06", "2026-06-04", "2026-11-11", "2026-12-24"]) {
+      const day = calendar.at(Date.parse(`${holiday}T12:00:00Z`));
+      expect(day.free, holiday).toBe(true);
+      expect(day.weekday).not.toBe(6);
+    }
+    expect(calendar.at(Date.parse("2026-11-24T12:00:00Z"))).toMatchObject({ free: false, weekday: 1 });
+  });
+
   test("keeps days of 23 and 25 hours whole", () => {
     const model = createModel(deviceOf("em-103"), 7, timeZone);
     for (const midnight of [Date.UTC(2025, 2, 29, 23), Date.UTC(2025, 9, 25, 22)]) {
