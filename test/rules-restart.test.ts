@@ -60,6 +60,20 @@ test("a transition whose transaction failed comes again until it is saved", asyn
   expect(await b.judge()).toEqual([]);
 });
 
+test("a transition whose transaction failed after saving comes again too", async () => {
+  const b = bench([fillRule()]);
+  b.engine.fold([b.value(90)], b.nowMs);
+  const failing = b.state.transaction(() => {
+    b.engine.save();
+    throw new Error("no room");
+  });
+  await expect(failing).rejects.toThrow("no room");
+  expect(b.engine.dirty).toBe(true);
+  expect(await b.judge()).toEqual(["full bin-1 raised"]);
+  await b.restart();
+  expect(await b.sends(70)).toEqual(["full bin-1 resolved"]);
+});
+
 test("calm values don't ask for a transaction each", async () => {
   const b = bench([fillRule()]);
   await b.sends(10);

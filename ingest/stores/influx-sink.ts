@@ -1,0 +1,319 @@
+import type { RegistryView } from "../../devices/index.js";
+import { InfluxEncoder, type InfluxPoint } from "./influx-line.js";
+import { InfluxWriter, type WriteResult } from "./influx-writer.js";
+import type { History, IdentifiedValue, Sink, StateStore } from "./port.js";
+
+/** What the sink is given. */
+export interface InfluxSinkOptions {
+  url: string;
+  token: string;
+  org: string;
+  bucket: string;
+  history: Pick<History, "after" | "lastSequence" | "holdFor">;
+  state: StateStore;
+  registry: RegistryView;
+  log: { warn(facts: object, message: string): void };
+  /** Most values a request; 10,000 unless given. */
+  batchValues?: number;
+  /** Longest wait for an answer, milliseconds; 10,000 unless given. */
+  timeoutMs?: number;
+  /** First and longest wait after a failure, milliseconds; 500 and 60,000 unless given. */
+  firstDelayMs?: number;
+  maxDelayMs?: number;
+  clock?: () => number;
+  random?: () => number;
+  /** Calls back once after so many milliseconds, and gives the way to call it off. */
+  timer?: (delayMs: number, done: () => void) => () => void;
+}
+
+/** A value that the server refused, with its words. */
+export interface OffendingValue {
+  sequence: number;
+  device: string;
+  quantity: string;
+  timeMs: number;
+  value: number;
+  words: string;
+  atMs: number;
+}
+
+/** The sink, with what it had to pass over. */
+export interface InfluxSink extends Sink {
+  /** The newest refused values, newest first; the last 1,000 are kept. */
+  offenders(limit: number): OffendingValue[];
+}
+
+interface SinkState {
+  version: 1;
+  position: number;
+  written: number;
+  offended: number;
+}
+
+const keptOffenders = 1_000;
+/** Looks for news this often even when nobody wakes it. */
+const newsDelayMs = 3_000;
+/** So many refusals in a batch without one point accepted, and the settings are suspected. */
+const suspiciousRefusals = 32;
+
+function realTimer(delayMs: number, done: () => void): () => void {
+  const timer = setTimeout(done, delayMs);
+  return () => clearTimeout(timer);
+}
+
+/** What one batch came to. */
+interface Tally {
+  accepted: number;
+  offenders: OffendingValue[];
+  /** True once a probe showed that settings are right though everything was refused. */
+  isProbed: boolean;
+}
+
+class InfluxFeed implements InfluxSink {
+  readonly name = "influxdb";
+  readonly #options: InfluxSinkOptions;
+  readonly #encoder: InfluxEncoder;
+  readonly #writer: InfluxWriter;
+  readonly #states;
+  readonly #offenders;
+  #now: SinkState;
+  #fault: string | undefined;
+  #isStopped = false;
+  #running: Promise<void> | undefined;
+  /** Ends the present wait. */
+  #rouse: (() => void) | undefined;
+  #awaits: "news" | "delay" | undefined;
+  /** True when history told of news since the last look. */
+  #isNews = false;
+
+  constructor(options: InfluxSinkOptions) {
+    this.#options = options;
+    const { url, token, org, bucket, timeoutMs = 10_000 } = options;
+    this.#encoder = new InfluxEncoder(options.registry);
+    this.#writer = new InfluxWriter({ url, token, org, bucket, timeoutMs });
+    this.#states = options.state.table<SinkState>("sinks");
+    this.#offenders = options.state.table<OffendingValue, number>("sink-offenders");
+    this.#now = this.#states.get(this.name) ?? { version: 1, position: 0, written: 0, offended: 0 };
+    options.history.holdFor(this.name, this.#now.position);
+  }
+
+  get status(): Sink["status"] {
+    const { position, written, offended } = this.#now;
+    const lag = Math.max(0, this.#options.history.lastSequence - position);
+    return { position, lag, written, offended, fault: this.#fault };
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  wake(): void {
+    this.#isNews = true;
+    if (this.#awaits === "news") this.#rouse?.();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#writer.close();
+    this.#rouse?.();
+    await this.#running;
+  }
+
+  offenders(limit: number): OffendingValue[] {
+    return [...this.#offenders.getRange({ reverse: true, limit })].map(({ value }) => value);
+  }
+
+  async #run(): Promise<void> {
+    const { history, batchValues = 10_000 } = this.#options;
+    let ahead: Promise<IdentifiedValue[] | undefined> | undefined;
+    let failures = 0;
+    while (!this.#isStopped) {
+      try {
+        this.#isNews = false;
+        const values =
+          (await ahead) ??
+          (history.lastSequence > this.#now.position
+            ? await history.after(this.#now.position, batchValues)
+            : []);
+        ahead = undefined;
+        const last = values.at(-1);
+        if (!last) {
+          await this.#wait("news", newsDelayMs);
+          continue;
+        }
+        // The next batch is read while this one is on its way; never more than these two are held.
+        if (history.lastSequence > last.sequence) {
+          ahead = history.after(last.sequence, batchValues).catch(() => undefined);
+        }
+        const tally = await this.#writeAll(values);
+        if (!tally) break;
+        await this.#save(last.sequence, tally);
+        failures = 0;
+      } catch (error) {
+        ahead = undefined;
+        failures += 1;
+        this.#setFault(`inner fault: ${error instanceof Error ? error.message : "unknown"}`);
+        await this.#wait("delay", this.#backoffMs(failures));
+      }
+    }
+    await ahead;
+  }
+
+  /** Writes a batch until nothing of it is owed; undefined when stopped before. */
+  async #writeAll(values: readonly IdentifiedValue[]): Promise<Tally | undefined> {
+    const tally: Tally = { accepted: 0, offenders: [], isProbed: false };
+    const points = this.#encoder.encode(values.filter((value) => value.verdict === "stored"));
+    const writable = points.filter((point) => point.line !== undefined);
+    for (const point of points) {
+      if (point.line === undefined) this.#offend(point, "a name that line protocol can't carry", tally);
+    }
+    const pending: InfluxPoint[][] = writable.length > 0 ? [writable] : [];
+    for (let part = pending.pop(); part; part = pending.pop()) {
+      const result = await this.#send(part);
+      if (!result) return undefined;
+      if (result.kind === "accepted") {
+        tally.accepted += part.reduce((sum, point) => sum + point.values.length, 0);
+        continue;
+      }
+      const halves = await this.#divide(part, result.words, tally);
+      if (!halves) return undefined;
+      pending.push(...halves);
+    }
+    return tally;
+  }
+
+  /** Splits what was refused; a single value is passed over. Halves come out last first. Undefined when stopped. */
+  async #divide(
+    part: readonly InfluxPoint[],
+    words: string,
+    tally: Tally,
+  ): Promise<InfluxPoint[][] | undefined> {
+    const [first] = part;
+    if (!first) return [];
+    const isAllRefused = tally.accepted === 0 && tally.offenders.length >= suspiciousRefusals;
+    if (isAllRefused) {
+      if (!tally.isProbed && !(await this.#untilProbed())) return undefined;
+      if (tally.isProbed) {
+        // Settings are right and a sample was refused point by point: the rest goes the same way.
+        for (const point of part) this.#offend(point, words, tally);
+        return [];
+      }
+      tally.isProbed = true;
+    }
+    if (part.length > 1) {
+      const middle = part.length >> 1;
+      return [part.slice(middle), part.slice(0, middle)];
+    }
+    if (first.values.length > 1) {
+      return this.#encoder
+        .single(first)
+        .map((point) => [point])
+        .reverse();
+    }
+    this.#offend(first, words, tally);
+    return [];
+  }
+
+  /** Waits until a write without points is taken. False when stopped. */
+  async #untilProbed(): Promise<boolean> {
+    const result = await this.#persist(async () => {
+      const answer = await this.#writer.probe();
+      return answer.kind === "refused"
+        ? { kind: "waits", fault: `every write is refused: ${answer.words}`, retryAfterMs: 0 }
+        : answer;
+    });
+    return result !== undefined;
+  }
+
+  #send(part: readonly InfluxPoint[]): Promise<Exclude<WriteResult, { kind: "waits" }> | undefined> {
+    const lines = part.map((point) => point.line ?? "");
+    return this.#persist(() => this.#writer.write(lines));
+  }
+
+  /** Tries until there is an answer about the points; undefined when stopped. */
+  async #persist(
+    attempt: () => Promise<WriteResult>,
+  ): Promise<Exclude<WriteResult, { kind: "waits" }> | undefined> {
+    for (let failures = 1; !this.#isStopped; failures += 1) {
+      const result = await attempt();
+      if (this.#isStopped) return undefined;
+      if (result.kind !== "waits") {
+        this.#fault = undefined;
+        return result;
+      }
+      this.#setFault(result.fault);
+      const { maxDelayMs = 60_000 } = this.#options;
+      const asked = Math.min(result.retryAfterMs, 60 * maxDelayMs);
+      await this.#wait("delay", Math.max(asked, this.#backoffMs(failures)));
+    }
+    return undefined;
+  }
+
+  #setFault(fault: string): void {
+    if (this.#fault !== fault) this.#options.log.warn({ sink: this.name }, fault);
+    this.#fault = fault;
+  }
+
+  #offend(point: InfluxPoint, words: string, tally: Tally): void {
+    const { clock = Date.now } = this.#options;
+    for (const { sequence, device, quantity, timeMs, value } of point.values) {
+      tally.offenders.push({ sequence, device, quantity, timeMs, value, words, atMs: clock() });
+    }
+  }
+
+  async #save(position: number, { accepted, offenders }: Tally): Promise<void> {
+    const next: SinkState = {
+      version: 1,
+      position,
+      written: this.#now.written + accepted,
+      offended: this.#now.offended + offenders.length,
+    };
+    await this.#options.state.transaction(() => {
+      void this.#states.put(this.name, next);
+      for (const offender of offenders.slice(-keptOffenders)) {
+        void this.#offenders.put(offender.sequence, offender);
+      }
+      if (offenders.length === 0) return;
+      const old = [...this.#offenders.getKeys({ reverse: true, offset: keptOffenders })];
+      for (const key of old) void this.#offenders.remove(key);
+    });
+    this.#now = next;
+    this.#options.history.holdFor(this.name, position);
+    const [first] = offenders;
+    if (first) {
+      this.#options.log.warn(
+        { sink: this.name, refused: offenders.length, first },
+        "values refused by InfluxDB, passed over",
+      );
+    }
+  }
+
+  #backoffMs(failures: number): number {
+    const { firstDelayMs = 500, maxDelayMs = 60_000, random = Math.random } = this.#options;
+    const most = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(failures - 1, 30));
+    return most / 2 + (most / 2) * random();
+  }
+
+  async #wait(what: "news" | "delay", delayMs: number): Promise<void> {
+    if (this.#isStopped || (what === "news" && this.#isNews)) return;
+    const { timer = realTimer } = this.#options;
+    await new Promise<void>((resolve) => {
+      const cancel = timer(delayMs, () => resolve());
+      this.#awaits = what;
+      this.#rouse = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#awaits = undefined;
+    this.#rouse = undefined;
+  }
+}
+
+/**
+ * Feeds an InfluxDB (1.8, 2.x, 3.x) or VictoriaMetrics from history.
+ * Guarantee: everything that history stored is written at least once, in order, or kept among the offenders; at most two batches in memory.
+ */
+export function openInfluxSink(options: InfluxSinkOptions): InfluxSink {
+  return new InfluxFeed(options);
+}
