@@ -1,0 +1,129 @@
+import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { matchesGlob } from "../devices/index.js";
+import { type Role, roles } from "./api.js";
+import type { AuditEvent } from "./audit.js";
+import { HttpProblem } from "./problem.js";
+import type { Users } from "./users.js";
+
+/** Who asks, and how they showed it. */
+export interface Principal {
+  name: string;
+  role: Role;
+  via: "token" | "session" | "nobody";
+  /** Devices it may send readings for, whatever its role. */
+  publishesFor: readonly string[];
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Least role that may call; without one anybody may. */
+    role?: Role;
+    /** A token that publishes for the device in the path may call too. */
+    orPublisher?: boolean;
+  }
+  interface FastifyRequest {
+    /** Who asks; undefined when nobody is logged in and nothing is open to the public. */
+    principal: Principal | undefined;
+  }
+}
+
+/** Name of the session's cookie. */
+export const sessionCookie = "obieg_session";
+/** Header without which a write by cookie is refused: no other site can set it. */
+export const csrfHeader = "x-obieg-csrf";
+
+const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
+const rankOf = (role: Role): number => roles.indexOf(role);
+
+/** True when `principal` has at least `role`. */
+export function hasRole(principal: Principal | undefined, role: Role): boolean {
+  return principal !== undefined && rankOf(principal.role) >= rankOf(role);
+}
+
+/** Sets the session's cookie; an empty id takes it away. */
+export function setSessionCookie(request: FastifyRequest, reply: FastifyReply, id: string): void {
+  const options = {
+    path: "/",
+    httpOnly: true,
+    sameSite: "strict" as const,
+    secure: request.protocol === "https",
+  };
+  if (id === "") reply.clearCookie(sessionCookie, options);
+  else reply.setCookie(sessionCookie, id, options);
+}
+
+/** Finds who asks; renews the cookie when its time has come. Throws `token-unknown`, `authorization-invalid` (401). */
+export function identify(users: Users, request: FastifyRequest, reply?: FastifyReply): Principal | undefined {
+  const { authorization } = request.headers;
+  if (authorization !== undefined) {
+    const secret = /^Bearer +(\S{1,512}) *$/i.exec(authorization)?.[1];
+    if (secret === undefined)
+      throw unauthorized("authorization-invalid", "write: Authorization: Bearer TOKEN");
+    const token = users.tokens.find(secret);
+    if (!token) throw unauthorized("token-unknown", "this token is unknown, removed or expired");
+    return { name: token.name, role: token.role, via: "token", publishesFor: token.publishesFor };
+  }
+  const id = request.cookies[sessionCookie];
+  if (id === undefined || id.length > 128) return undefined;
+  const session = users.sessions.find(id, reply !== undefined);
+  const user = session && users.find(session.user);
+  if (!session || !user) return undefined;
+  if (session.renewed !== undefined && reply) setSessionCookie(request, reply, session.renewed);
+  return { name: user.name, role: user.role, via: "session", publishesFor: [] };
+}
+
+const unauthorized = (code: string, message: string): HttpProblem =>
+  new HttpProblem(401, code, message, { headers: { "www-authenticate": 'Bearer realm="obieg"' } });
+
+function refuseForgery(request: FastifyRequest): void {
+  if (safeMethods.has(request.method)) return;
+  if (request.headers["sec-fetch-site"] === "cross-site")
+    throw new HttpProblem(403, "cross-site", "another site may not write here");
+  if (request.principal?.via === "session" && request.headers[csrfHeader] !== "1")
+    throw new HttpProblem(403, "csrf-header-missing", `a write by cookie needs the header ${csrfHeader}: 1`);
+}
+
+function refuseRole(request: FastifyRequest, config: FastifyContextConfig): void {
+  const { principal } = request;
+  if (config.role === undefined || hasRole(principal, config.role)) return;
+  if (config.orPublisher && principal) {
+    const { device = "" } = request.params as { device?: string };
+    if (principal.publishesFor.some((glob) => matchesGlob(glob, device))) return;
+  }
+  if (!principal || principal.via === "nobody")
+    throw unauthorized("not-logged-in", "log in, or give a token: Authorization: Bearer TOKEN");
+  throw new HttpProblem(
+    403,
+    "role-too-low",
+    `this needs the role ${config.role}; ${principal.name} is ${principal.role}`,
+  );
+}
+
+/**
+ * Puts the doorkeeper before every route: who asks, may they, and did they mean it.
+ * Guarantee: runs before a body is read. With `open`, nobody in particular has the role `public`.
+ */
+export function guard(app: FastifyInstance, users: Users, open: boolean): void {
+  const nobody: Principal = { name: "public", role: "public", via: "nobody", publishesFor: [] };
+  app.decorateRequest("principal", undefined);
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.is404) return;
+    request.principal = identify(users, request, reply) ?? (open ? nobody : undefined);
+    refuseForgery(request);
+    refuseRole(request, request.routeOptions.config);
+  });
+}
+
+/** An audit event of what this request does. */
+export function auditOf(
+  request: FastifyRequest,
+  action: string,
+  target: string,
+  detail: NonNullable<AuditEvent["detail"]> = {},
+): AuditEvent {
+  const { principal, ip } = request;
+  return { who: principal?.name ?? "", role: principal?.role ?? null, address: ip, action, target, detail };
+}
+
+/** Name of who asks, on a route that has a role. */
+export const whoOf = (request: FastifyRequest): string => request.principal?.name ?? "";

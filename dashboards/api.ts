@@ -1,0 +1,295 @@
+import { z } from "zod";
+
+/** RFC 3339 in UTC. */
+const time = z.string().describe("RFC 3339, UTC");
+const place = z.string().describe("place id, a path: krakow/podgorze");
+const text = z.strictObject({ pl: z.string(), en: z.string() });
+
+/** A page of a list; `next` goes into `cursor`, null at the end. */
+export const pageOf = <T extends z.ZodType>(
+  item: T,
+): z.ZodObject<{ items: z.ZodArray<T>; next: z.ZodNullable<z.ZodString> }> =>
+  z.object({ items: z.array(item), next: z.string().nullable().describe("give as cursor; null at the end") });
+
+/** A fault (RFC 9457); `code` is stable, `faults` says where a request is wrong. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  code: z.string(),
+  detail: z.string().optional(),
+  instance: z.string().optional(),
+  faults: z
+    .array(z.object({ path: z.string(), message: z.string() }))
+    .optional()
+    .describe("JSON pointers into the request: /query/limit, /body/place"),
+});
+
+/** Who may do what, from least to most: `public` is what a city opens. */
+export const roles = ["public", "viewer", "operator", "admin"] as const;
+
+const role = z.enum(roles);
+
+/** Who is logged in. */
+export const sessionSchema = z.object({ user: z.string(), role });
+
+/** A row of the vocabulary; the range is in `unit`. */
+export const quantitySchema = z.object({
+  name: z.string(),
+  unit: z.string(),
+  kind: z.enum(["gauge", "counter", "amount", "state"]),
+  dimension: z.string(),
+  min: z.number().nullable(),
+  max: z.number().nullable(),
+  classes: z.array(z.string()),
+});
+
+/** Latitude and longitude, degrees (WGS 84). */
+export const pointSchema = z
+  .tuple([z.number().min(-90).max(90), z.number().min(-180).max(180)])
+  .describe("latitude, longitude in degrees");
+
+/** A node of the tree of places. */
+export const placeSchema = z.object({
+  id: place,
+  kind: z.enum(["city", "district", "site", "building", "household"]),
+  name: z.string(),
+  at: pointSchema.nullable(),
+});
+
+/** The newest value of a quantity. */
+export const latestSchema = z.object({ quantity: z.string(), unit: z.string(), value: z.number(), time });
+
+/** A registered device with its newest values. */
+export const deviceSchema = z.object({
+  id: z.string(),
+  class: z.string(),
+  place,
+  at: pointSchema.nullable(),
+  everySeconds: z.number().nullable().describe("reporting interval"),
+  fraction: z.string().nullable(),
+  capacityLitres: z.number().nullable(),
+  emptyMm: z.number().nullable(),
+  fullMm: z.number().nullable(),
+  since: time.describe("when it entered the registry"),
+  latest: z.array(latestSchema),
+});
+
+/** A stored reading. */
+export const readingSchema = z.object({
+  device: z.string(),
+  quantity: z.string(),
+  unit: z.string(),
+  time,
+  value: z.number(),
+  attributes: z.record(z.string(), z.string()),
+  receivedAt: time,
+  sequence: z.number().int().nullable().describe("order of storing; null once its day is sealed"),
+});
+
+/** Aggregates of one step, `from` inclusive, `to` exclusive. */
+export const seriesPointSchema = z.object({
+  from: time,
+  to: time,
+  count: z.number().int(),
+  expected: z.number().nullable().describe("values that should have come; null when nothing says how many"),
+  min: z.number().nullable(),
+  mean: z.number().nullable(),
+  max: z.number().nullable(),
+  last: z.number().nullable(),
+});
+
+/** A local day's account of one device. */
+export const ledgerSchema = z.object({
+  day: z.string(),
+  device: z.string(),
+  messages: z.object({
+    received: z.number(),
+    decoded: z.number(),
+    ignored: z.number(),
+    quarantined: z.number(),
+  }),
+  values: z.object({
+    decoded: z.number(),
+    stored: z.number(),
+    duplicate: z.number(),
+    conflict: z.number(),
+    quarantined: z.number(),
+    late: z.number().describe("a share of stored"),
+  }),
+  slots: z.object({ expected: z.number(), covered: z.number(), missing: z.number() }),
+  balanced: z.boolean(),
+});
+
+/** Something that couldn't be taken, with its raw bytes; lists hold at most the first 4,096 of them. */
+export const quarantinedSchema = z.object({
+  id: z.string(),
+  message: z.number().int().describe("journal sequence"),
+  device: z.string(),
+  user: z.string(),
+  topic: z.string(),
+  whole: z.boolean().describe("true: nothing of the message was taken"),
+  reason: z.string(),
+  paths: z.array(z.string()).describe("JSON pointers of the fields at fault"),
+  count: z.number().int(),
+  detail: z.string(),
+  receivedAt: time,
+  status: z.enum(["open", "replayed", "dismissed"]),
+  changedAt: time.nullable(),
+  changedBy: z.string().nullable(),
+  payload: z.object({
+    base64: z.string(),
+    text: z.string().nullable().describe("the same as text, when it is UTF-8"),
+    bytes: z.number().int(),
+    truncated: z.boolean(),
+  }),
+});
+
+/** What a replay did, in entries. */
+export const replayedSchema = z.object({ replayed: z.number().int(), refused: z.number().int() });
+
+/** How many entries were dismissed. */
+export const dismissedSchema = z.object({ dismissed: z.number().int() });
+
+/** States of an alert; `withdrawn` means that late data showed it was never so. */
+export const alertStates = ["raised", "acknowledged", "resolved", "withdrawn"] as const;
+
+/** How a delivery to one channel stands. */
+const deliverySchema = z.object({
+  status: z.enum(["pending", "delivered", "dead", "shed"]),
+  state: z.enum(alertStates),
+  attempts: z.number().int(),
+  at: time,
+  fault: z.string().nullable(),
+});
+
+/** A deviation that a rule found. */
+export const alertSchema = z.object({
+  id: z.string(),
+  rule: z.string(),
+  kind: z.string(),
+  severity: z.enum(["info", "warning", "critical"]),
+  state: z.enum(alertStates),
+  place,
+  device: z.string(),
+  quantity: z.string().nullable(),
+  value: z.number().nullable(),
+  limit: z.number(),
+  unit: z.string(),
+  since: time.describe("when the deviation began"),
+  raisedAt: time,
+  resolvedAt: time.nullable(),
+  at: time.describe("when the state last changed"),
+  title: text,
+  message: text,
+  acknowledged: z.object({ who: z.string(), at: time, note: z.string().nullable() }).nullable(),
+  delivery: z.record(z.string(), deliverySchema).describe("by channel; dead after a day without success"),
+});
+
+/** How things stand now. */
+export const overviewSchema = z.object({
+  demo: z.boolean(),
+  city: z.object({ name: z.string(), timeZone: z.string(), language: z.enum(["pl", "en"]) }),
+  at: time,
+  devices: z.object({ total: z.number(), alive: z.number() }),
+  messagesPerSecond: z.number(),
+  today: z.object({ stored: z.number(), quarantined: z.number(), missing: z.number() }),
+  openAlerts: z.number(),
+  journal: z.object({ bytes: z.number(), maxBytes: z.number() }),
+  pipelineLag: z.number().describe("messages acknowledged and not yet processed"),
+  ready: z.boolean(),
+  reasons: z.array(z.object({ code: z.string(), message: z.string() })),
+});
+
+/** The answer of `/readyz`. */
+export const readySchema = overviewSchema.pick({ ready: true, reasons: true });
+
+/** Who changed, or looked at, what. */
+export const auditSchema = z.object({
+  sequence: z.number().int(),
+  at: time,
+  who: z.string(),
+  role: role.nullable(),
+  address: z.string(),
+  action: z.string().describe("device.put, quarantine.replay, session.refused ..."),
+  target: z.string(),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+});
+
+/** A token without its secret. */
+export const tokenSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  role,
+  publishesFor: z
+    .array(z.string())
+    .describe("device ids it may send readings for; * stands for any characters"),
+  createdAt: time,
+  createdBy: z.string(),
+  expiresAt: time.nullable(),
+  usedAt: time.nullable().describe("within a minute"),
+});
+
+/** A token with its secret, which is shown this once. */
+export const newTokenSchema = tokenSchema.extend({ token: z.string() });
+
+/** Somebody who may log in. */
+export const userSchema = z.object({ name: z.string(), role, createdAt: time });
+
+/** Stored values a moment ago, newest of each series; `skipped` values were too many to show. */
+export const readingsEventSchema = z.object({
+  items: z.array(latestSchema.extend({ device: z.string() })),
+  skipped: z.number().int(),
+});
+
+/** Something was quarantined a moment ago. */
+export const quarantineEventSchema = z.object({
+  items: z.array(quarantinedSchema.pick({ id: true, device: true, reason: true, receivedAt: true })),
+  skipped: z.number().int(),
+});
+
+/** A page of a list. */
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+/** {@link roles} */
+export type Role = z.infer<typeof role>;
+/** {@link problemSchema} */
+export type ProblemDocument = z.infer<typeof problemSchema>;
+/** {@link sessionSchema} */
+export type Session = z.infer<typeof sessionSchema>;
+/** {@link quantitySchema} */
+export type Quantity = z.infer<typeof quantitySchema>;
+/** {@link placeSchema} */
+export type Place = z.infer<typeof placeSchema>;
+/** {@link latestSchema} */
+export type Latest = z.infer<typeof latestSchema>;
+/** {@link deviceSchema} */
+export type Device = z.infer<typeof deviceSchema>;
+/** {@link readingSchema} */
+export type Reading = z.infer<typeof readingSchema>;
+/** {@link seriesPointSchema} */
+export type SeriesPoint = z.infer<typeof seriesPointSchema>;
+/** {@link ledgerSchema} */
+export type LedgerAccount = z.infer<typeof ledgerSchema>;
+/** {@link quarantinedSchema} */
+export type Quarantined = z.infer<typeof quarantinedSchema>;
+/** {@link replayedSchema} */
+export type Replayed = z.infer<typeof replayedSchema>;
+/** {@link alertSchema} */
+export type Alert = z.infer<typeof alertSchema>;
+/** {@link overviewSchema} */
+export type Overview = z.infer<typeof overviewSchema>;
+/** {@link auditSchema} */
+export type AuditEntry = z.infer<typeof auditSchema>;
+/** {@link tokenSchema} */
+export type Token = z.infer<typeof tokenSchema>;
+/** {@link newTokenSchema} */
+export type NewToken = z.infer<typeof newTokenSchema>;
+/** {@link userSchema} */
+export type User = z.infer<typeof userSchema>;
+/** {@link readingsEventSchema} */
+export type ReadingsEvent = z.infer<typeof readingsEventSchema>;
+/** {@link quarantineEventSchema} */
+export type QuarantineEvent = z.infer<typeof quarantineEventSchema>;

@@ -1,0 +1,138 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import type { IngestView } from "../ingest/index.js";
+import { auditOf } from "./access.js";
+import { type Page, problemSchema } from "./api.js";
+import { formatOf, pagesOf, sendExport } from "./export.js";
+import type { Feed } from "./feed.js";
+import type { LoginLimit } from "./login-limit.js";
+import { HttpProblem } from "./problem.js";
+import type { Users } from "./users.js";
+
+/** Bounds of the HTTP side. */
+export interface HttpLimits {
+  /** Largest body of a reading, and of any other call, bytes. */
+  maxMessageBytes: number;
+  maxBodyBytes: number;
+  /** Calls of one address within a minute. */
+  callsPerMinute: number;
+  /** Failed logins of one address, and of one user, within a quarter of an hour. */
+  loginsPerAddress: number;
+  loginsPerUser: number;
+  /** Connections at once. */
+  connections: number;
+  /** Live feeds at once; bytes that one may lag behind; events kept for those who come back. */
+  feeds: number;
+  feedLagBytes: number;
+  feedEvents: number;
+}
+
+/** Bounds that suit one box and a city's operators. */
+export const defaultHttpLimits: HttpLimits = {
+  maxMessageBytes: 262_144,
+  maxBodyBytes: 65_536,
+  callsPerMinute: 6_000,
+  loginsPerAddress: 30,
+  loginsPerUser: 10,
+  connections: 1_000,
+  feeds: 100,
+  feedLagBytes: 1_048_576,
+  feedEvents: 2_000,
+};
+
+/** The Fastify instance with zod schemas. */
+export type Api = FastifyInstance<
+  Server,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** What the routes work with. */
+export interface RouteParts {
+  view: IngestView;
+  users: Users;
+  feed: Feed;
+  loginLimit: LoginLimit;
+  limits: HttpLimits;
+  clock: () => number;
+}
+
+const problem = {
+  description: "a problem (RFC 9457)",
+  content: { "application/problem+json": { schema: problemSchema } },
+};
+
+/** The answers of a route as the description lists them: success, and any fault as a problem. */
+export function answers<S extends Record<number, z.ZodType>>(
+  success: S,
+): S & { "4xx": z.ZodAny; "5xx": z.ZodAny } {
+  return { ...success, "4xx": problem, "5xx": problem } as unknown as S & {
+    "4xx": z.ZodAny;
+    "5xx": z.ZodAny;
+  };
+}
+
+/** An answer without a body. */
+export const nothing = z.undefined().describe("nothing");
+
+/** A list that can be read by pages or taken whole. */
+export interface ListParts<T> {
+  /** Names file and audit record of an export. */
+  name: string;
+  columns: readonly (keyof T & string)[];
+  cursor: string | undefined;
+  limit: number;
+  read(cursor: string | undefined, limit: number): Promise<Page<T>>;
+}
+
+const exportPage = 10_000;
+
+/**
+ * Answers with one page as JSON, or, as `Accept` asks, with all from `cursor` on as CSV or NDJSON.
+ * An export is put into the audit.
+ */
+export async function answerList<T extends object>(
+  { users }: RouteParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  list: ListParts<T>,
+): Promise<Page<T>> {
+  const format = formatOf(request);
+  reply.header("vary", "accept");
+  if (format === "json") return list.read(list.cursor, list.limit);
+  const query = request.url.split("?", 2)[1] ?? "";
+  await users.audit.record(auditOf(request, `${list.name}.export`, query, { format }));
+  const pages = pagesOf((cursor) => list.read(cursor, exportPage), list.cursor);
+  const rows = pages as unknown as AsyncIterable<readonly Readonly<Record<string, unknown>>[]>;
+  return sendExport(reply, format, list.name, list.columns, rows) as unknown as Promise<Page<T>>;
+}
+
+/** The page of a list that is all in memory; the cursor is where it goes on. Throws `cursor-invalid`. */
+export function pageIn<T>(items: readonly T[], cursor: string | undefined, limit: number): Page<T> {
+  const from = cursor === undefined ? 0 : Number(/^at(\d{1,9})$/.exec(cursor)?.[1] ?? Number.NaN);
+  if (Number.isNaN(from))
+    throw new HttpProblem(400, "cursor-invalid", "give next of the page before as cursor");
+  return {
+    items: items.slice(from, from + limit),
+    next: from + limit < items.length ? `at${from + limit}` : null,
+  };
+}
+
+/** The ids asked for: those named, and those at a place or below it; undefined when neither was asked. Throws `place-not-found`. */
+export function devicesAsked(
+  { view }: RouteParts,
+  devices: readonly string[] | undefined,
+  place: string | undefined,
+): string[] | undefined {
+  if (place === undefined) return devices && [...devices];
+  if (!view.registry.place(place))
+    throw new HttpProblem(404, "place-not-found", `there is no place ${place}`);
+  const there = view.registry.devicesAt(place);
+  if (devices === undefined) return there;
+  const named = new Set(devices);
+  return there.filter((id) => named.has(id));
+}

@@ -1,0 +1,160 @@
+import { z } from "zod";
+import { whoOf } from "../access.js";
+import { pageOf, readingSchema, seriesPointSchema } from "../api.js";
+import { HttpProblem } from "../problem.js";
+import {
+  deviceIdSchema,
+  given,
+  idSchema,
+  listParts,
+  manyOf,
+  rangeParts,
+  stepSchema,
+  timeSchema,
+  zoneSchema,
+} from "../query.js";
+import { answerList, answers, type Api, devicesAsked, pageIn, type RouteParts } from "../route.js";
+import { pointOf, readingOf } from "../shape.js";
+
+const quantity = z.string().min(1).max(64).describe("a name of the vocabulary: fill_percent");
+const device = manyOf(idSchema).describe("may be given several times");
+const place = idSchema.describe("devices at this place or below it");
+const mostPoints = 20_000;
+const shortestMs = {
+  hour: 3_600_000,
+  day: 82_800_000,
+  week: 601_200_000,
+  month: 2_415_600_000,
+  year: 31_532_400_000,
+};
+
+/** `/readings`, `/series`: what was measured. */
+export function readingsRoutes(api: Api, parts: RouteParts): void {
+  const { view, limits, clock } = parts;
+  const tags = ["readings"];
+
+  api.get(
+    "/readings",
+    {
+      config: { role: "viewer" },
+      schema: {
+        tags,
+        summary: "Stored readings, oldest first",
+        querystring: z.object({
+          ...listParts,
+          ...rangeParts,
+          device: device.optional(),
+          quantity: quantity.optional(),
+          place: place.optional(),
+        }),
+        response: answers({ 200: pageOf(readingSchema) }),
+      },
+    },
+    (request, reply) => {
+      const { device: named, place: where, quantity: of, from, to, limit, cursor } = request.query;
+      const devices = devicesAsked(parts, named, where);
+      return answerList(parts, request, reply, {
+        name: "readings",
+        columns: ["device", "quantity", "unit", "time", "value", "attributes", "receivedAt", "sequence"],
+        limit,
+        cursor,
+        read: async (at, most) => {
+          if (devices?.length === 0) return { items: [], next: null };
+          const page = await view.history.readings({
+            ...given({ devices, quantity: of, fromMs: from, toMs: to, cursor: at }),
+            limit: most,
+          });
+          return { items: page.items.map(readingOf), next: page.next ?? null };
+        },
+      });
+    },
+  );
+
+  api.get(
+    "/series",
+    {
+      config: { role: "viewer" },
+      schema: {
+        tags,
+        summary: "Aggregates a step of one quantity, oldest first",
+        querystring: z.object({
+          ...listParts,
+          device: device.optional(),
+          place: place.optional(),
+          quantity,
+          from: timeSchema,
+          to: timeSchema,
+          step: stepSchema.default("hour"),
+          tz: zoneSchema.optional().describe("the city's unless told"),
+        }),
+        response: answers({ 200: pageOf(seriesPointSchema) }),
+      },
+    },
+    (request, reply) => {
+      const { device: named, place: where, quantity: of, from, to, step, tz, limit, cursor } = request.query;
+      const devices = devicesAsked(parts, named, where);
+      if (devices === undefined)
+        throw new HttpProblem(400, "request-invalid", "give device or place", {
+          faults: [{ path: "/query/device", message: "give device or place" }],
+        });
+      if (to <= from)
+        throw new HttpProblem(400, "request-invalid", "to must be after from", {
+          faults: [{ path: "/query/to", message: "must be after from" }],
+        });
+      const stepMs = typeof step === "number" ? step : shortestMs[step];
+      if ((to - from) / stepMs > mostPoints)
+        throw new HttpProblem(400, "series-too-long", `at most ${mostPoints} steps: take a longer one`, {
+          faults: [{ path: "/query/step", message: "too short for this range" }],
+        });
+      return answerList(parts, request, reply, {
+        name: "series",
+        columns: ["from", "to", "count", "expected", "min", "mean", "max", "last"],
+        limit,
+        cursor,
+        read: async (at, most) => {
+          if (devices.length === 0) return { items: [], next: null };
+          const timeZone = tz ?? view.registry.city.timeZone;
+          const points = await view.history.series({
+            devices,
+            quantity: of,
+            fromMs: from,
+            toMs: to,
+            step,
+            timeZone,
+          });
+          return pageIn(points.map(pointOf), at, most);
+        },
+      });
+    },
+  );
+
+  void api.register(async (raw) => {
+    raw.removeAllContentTypeParsers();
+    raw.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+    (raw as unknown as Api).post(
+      "/readings/:device",
+      {
+        bodyLimit: limits.maxMessageBytes,
+        config: { role: "operator", orPublisher: true },
+        schema: {
+          tags,
+          summary: "Send the native payload of a device; 202 once it is on disk",
+          params: z.object({ device: deviceIdSchema }),
+          response: answers({ 202: z.object({ sequence: z.number().int() }) }),
+        },
+      },
+      async (request, reply) => {
+        const { body } = request as { body: unknown };
+        if (!Buffer.isBuffer(body) || body.length === 0)
+          throw new HttpProblem(400, "body-empty", 'give the payload as body: {"fill_percent": 43.2}');
+        const sequence = await view.publish({
+          device: request.params.device,
+          payload: body,
+          user: whoOf(request),
+          receivedMs: clock(),
+        });
+        return reply.code(202).send({ sequence });
+      },
+    );
+  });
+}

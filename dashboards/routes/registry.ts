@@ -1,0 +1,244 @@
+import { z } from "zod";
+import { type DeviceEntry, ObiegError } from "../../devices/index.js";
+import type { StoredReading } from "../../ingest/index.js";
+import { auditOf, whoOf } from "../access.js";
+import { type Device, deviceSchema, pageOf, placeSchema, pointSchema, quantitySchema } from "../api.js";
+import { HttpProblem, statusOf } from "../problem.js";
+import { deviceIdSchema, given, idSchema, listParts, manyOf } from "../query.js";
+import { answerList, answers, type Api, devicesAsked, nothing, pageIn, type RouteParts } from "../route.js";
+import { deviceOf } from "../shape.js";
+
+const columns = [
+  "id",
+  "class",
+  "place",
+  "at",
+  "everySeconds",
+  "fraction",
+  "capacityLitres",
+  "emptyMm",
+  "fullMm",
+  "since",
+  "latest",
+] as const satisfies readonly (keyof Device)[];
+
+const deviceBody = z.strictObject({
+  class: z.string().min(1).max(64),
+  place: idSchema,
+  at: pointSchema.nullish(),
+  everySeconds: z.number().positive().max(31_622_400).nullish().describe("reporting interval"),
+  fraction: z.string().min(1).max(64).nullish(),
+  capacityLitres: z.number().positive().nullish(),
+  emptyMm: z.number().nonnegative().nullish().describe("sensor to the floor of the empty container"),
+  fullMm: z.number().nonnegative().nullish().describe("sensor to the surface of the full one"),
+});
+
+const orAbsent = <T>(value: T | null | undefined): T | undefined => value ?? undefined;
+const byId = (a: DeviceEntry, b: DeviceEntry): number => (a.id < b.id ? -1 : 1);
+
+/** What the registry refuses, as the fault of who asked. */
+const refused = (error: unknown): unknown =>
+  error instanceof ObiegError && !error.retryable && statusOf[error.code] === undefined
+    ? new HttpProblem(422, error.code, error.message)
+    : error;
+
+/** `/quantities`, `/places`, `/devices`: the vocabulary and the registry. */
+export function registryRoutes(api: Api, parts: RouteParts): void {
+  const { view, users } = parts;
+  const tags = ["registry"];
+
+  const withLatest = async (devices: readonly DeviceEntry[]): Promise<Device[]> => {
+    const latest = new Map<string, StoredReading[]>();
+    const found = devices.length === 0 ? [] : await view.history.latest(devices.map(({ id }) => id));
+    for (const reading of found) {
+      const known = latest.get(reading.device);
+      if (known) known.push(reading);
+      else latest.set(reading.device, [reading]);
+    }
+    return devices.map((device) => deviceOf(device, latest.get(device.id) ?? []));
+  };
+  const known = (id: string): DeviceEntry => {
+    const device = view.registry.device(id);
+    if (!device) throw new HttpProblem(404, "device-not-found", `there is no device ${id}`);
+    return device;
+  };
+  const changes = (): NonNullable<typeof view.registry.changes> => {
+    if (!view.registry.changes)
+      throw new HttpProblem(409, "registry-read-only", "devices come from the city file: change them there");
+    return view.registry.changes;
+  };
+
+  api.get(
+    "/quantities",
+    {
+      config: { role: "public" },
+      schema: {
+        tags,
+        summary: "The vocabulary",
+        querystring: z.object(listParts),
+        response: answers({ 200: pageOf(quantitySchema) }),
+      },
+    },
+    (request, reply) =>
+      answerList(parts, request, reply, {
+        name: "quantities",
+        columns: ["name", "unit", "kind", "dimension", "min", "max", "classes"],
+        ...request.query,
+        cursor: request.query.cursor,
+        read: async (cursor, limit) =>
+          pageIn(
+            view.quantities().map((row) => ({ ...row, classes: [...row.classes] })),
+            cursor,
+            limit,
+          ),
+      }),
+  );
+
+  api.get(
+    "/places",
+    {
+      config: { role: "public" },
+      schema: {
+        tags,
+        summary: "The tree of places",
+        querystring: z.object(listParts),
+        response: answers({ 200: pageOf(placeSchema) }),
+      },
+    },
+    (request, reply) =>
+      answerList(parts, request, reply, {
+        name: "places",
+        columns: ["id", "kind", "name", "at"],
+        limit: request.query.limit,
+        cursor: request.query.cursor,
+        read: async (cursor, limit) =>
+          pageIn(
+            view.registry.places().map(({ id, kind, name, at }) => ({ id, kind, name, at: at ?? null })),
+            cursor,
+            limit,
+          ),
+      }),
+  );
+
+  api.get(
+    "/devices",
+    {
+      config: { role: "viewer" },
+      schema: {
+        tags,
+        summary: "Devices with their newest values, by id",
+        querystring: z.object({
+          ...listParts,
+          place: idSchema.optional().describe("at this place or below it"),
+          class: manyOf(z.string().max(64)).optional(),
+        }),
+        response: answers({ 200: pageOf(deviceSchema) }),
+      },
+    },
+    (request, reply) => {
+      const { place, class: classes, limit, cursor } = request.query;
+      const there = devicesAsked(parts, undefined, place);
+      const all = there
+        ? there.flatMap((id) => view.registry.device(id) ?? [])
+        : view.registry.devices().slice();
+      const devices = all.filter((device) => !classes || classes.includes(device.class)).sort(byId);
+      return answerList(parts, request, reply, {
+        name: "devices",
+        columns,
+        limit,
+        cursor,
+        read: async (at, most) => {
+          const page = pageIn(devices, at, most);
+          return { items: await withLatest(page.items), next: page.next };
+        },
+      });
+    },
+  );
+
+  api.get(
+    "/devices/:id",
+    {
+      config: { role: "viewer" },
+      schema: {
+        tags,
+        summary: "One device",
+        params: z.object({ id: idSchema }),
+        response: answers({ 200: deviceSchema }),
+      },
+    },
+    async ({ params }) => {
+      const [device] = await withLatest([known(params.id)]);
+      if (!device) throw new HttpProblem(404, "device-not-found", `there is no device ${params.id}`);
+      return device;
+    },
+  );
+
+  api.put(
+    "/devices/:id",
+    {
+      config: { role: "admin" },
+      schema: {
+        tags,
+        summary: "Add a device (201), or replace what is known of it",
+        params: z.object({ id: deviceIdSchema }),
+        body: deviceBody,
+        response: answers({ 200: deviceSchema, 201: deviceSchema }),
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const {
+        class: kind,
+        place,
+        at,
+        everySeconds,
+        fraction,
+        capacityLitres,
+        emptyMm,
+        fullMm,
+      } = request.body;
+      const isNew = view.registry.device(id) === undefined;
+      const entry = {
+        id,
+        class: kind,
+        place,
+        ...given({
+          at: orAbsent(at),
+          everyMs: everySeconds ? everySeconds * 1_000 : undefined,
+          fraction: orAbsent(fraction),
+          capacityLitres: orAbsent(capacityLitres),
+          emptyMm: orAbsent(emptyMm),
+          fullMm: orAbsent(fullMm),
+        }),
+      };
+      const stored = await changes()
+        .putDevice(entry, whoOf(request))
+        .catch((error: unknown) => Promise.reject(refused(error) as Error));
+      await users.audit.record(auditOf(request, "device.put", id, { class: kind, place, new: isNew }));
+      const [device] = await withLatest([stored]);
+      return reply.code(isNew ? 201 : 200).send(device ?? deviceOf(stored, []));
+    },
+  );
+
+  api.delete(
+    "/devices/:id",
+    {
+      config: { role: "admin" },
+      schema: {
+        tags,
+        summary: "Take a device out of the registry; what it sent stays",
+        params: z.object({ id: idSchema }),
+        response: answers({ 204: nothing }),
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      known(id);
+      await changes()
+        .removeDevice(id, whoOf(request))
+        .catch((error: unknown) => Promise.reject(refused(error) as Error));
+      await users.audit.record(auditOf(request, "device.remove", id));
+      return reply.code(204).send();
+    },
+  );
+}

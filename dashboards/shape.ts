@@ -1,0 +1,143 @@
+import type {
+  Alert,
+  IngestView,
+  OverviewFigures,
+  QuarantineEntry,
+  SeriesPoint,
+  StoredReading,
+} from "../ingest/index.js";
+import type { DeviceEntry } from "../devices/index.js";
+import type * as api from "./api.js";
+import { isoOf, isoOrNull } from "./query.js";
+
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+/** A stored reading as it is answered. */
+export const readingOf = (reading: StoredReading): api.Reading => ({
+  device: reading.device,
+  quantity: reading.quantity,
+  unit: reading.unit,
+  time: isoOf(reading.timeMs),
+  value: reading.value,
+  attributes: reading.attributes,
+  receivedAt: isoOf(reading.receivedMs),
+  sequence: reading.sequence ?? null,
+});
+
+/** A point of a series as it is answered; numbers that aren't are null. */
+export const pointOf = (point: SeriesPoint): api.SeriesPoint => ({
+  from: isoOf(point.fromMs),
+  to: isoOf(point.toMs),
+  count: point.count,
+  expected: point.expected ?? null,
+  min: finite(point.min),
+  mean: finite(point.mean),
+  max: finite(point.max),
+  last: finite(point.last),
+});
+
+/** A device as it is answered, with its newest values. */
+export const deviceOf = (device: DeviceEntry, latest: readonly StoredReading[]): api.Device => ({
+  id: device.id,
+  class: device.class,
+  place: device.place,
+  at: device.at ?? null,
+  everySeconds: device.everyMs === undefined ? null : device.everyMs / 1_000,
+  fraction: device.fraction ?? null,
+  capacityLitres: device.capacityLitres ?? null,
+  emptyMm: device.emptyMm ?? null,
+  fullMm: device.fullMm ?? null,
+  since: isoOf(device.sinceMs),
+  latest: latest.map(({ quantity, unit, value, timeMs }) => ({ quantity, unit, value, time: isoOf(timeMs) })),
+});
+
+const previewBytes = 4_096;
+
+const textOf = (bytes: Uint8Array, whole: boolean): string | null => {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: !whole });
+  } catch {
+    return null;
+  }
+};
+
+/** An entry of quarantine as it is answered; in a list (`whole` false) with the beginning of its bytes. */
+export const quarantinedOf = (entry: QuarantineEntry, whole: boolean): api.Quarantined => {
+  const truncated = !whole && entry.payload.length > previewBytes;
+  const bytes = truncated ? entry.payload.subarray(0, previewBytes) : entry.payload;
+  return {
+    id: entry.id,
+    message: entry.message,
+    device: entry.device,
+    user: entry.user,
+    topic: entry.topic,
+    whole: entry.whole,
+    reason: entry.reason,
+    paths: entry.paths,
+    count: entry.count,
+    detail: entry.detail,
+    receivedAt: isoOf(entry.receivedMs),
+    status: entry.status,
+    changedAt: isoOrNull(entry.changedMs),
+    changedBy: entry.changedBy ?? null,
+    payload: {
+      base64: Buffer.from(bytes).toString("base64"),
+      text: textOf(bytes, !truncated),
+      bytes: entry.payload.length,
+      truncated,
+    },
+  };
+};
+
+/** An alert as it is answered. */
+export const alertOf = (alert: Alert): api.Alert => ({
+  id: alert.id,
+  rule: alert.rule,
+  kind: alert.kind,
+  severity: alert.severity,
+  state: alert.state,
+  place: alert.place,
+  device: alert.device,
+  quantity: alert.quantity,
+  value: alert.value,
+  limit: alert.limit,
+  unit: alert.unit,
+  since: isoOf(alert.sinceMs),
+  raisedAt: isoOf(alert.raisedMs),
+  resolvedAt: isoOrNull(alert.resolvedMs),
+  at: isoOf(Math.max(alert.raisedMs, alert.acknowledged?.atMs ?? 0, alert.resolvedMs ?? 0)),
+  title: alert.title,
+  message: alert.message,
+  acknowledged: alert.acknowledged
+    ? {
+        who: alert.acknowledged.who,
+        at: isoOf(alert.acknowledged.atMs),
+        note: alert.acknowledged.note ?? null,
+      }
+    : null,
+  delivery: Object.fromEntries(
+    Object.entries(alert.deliveries).map(([channel, { status, state, attempts, atMs, fault }]) => [
+      channel,
+      { status, state, attempts, at: isoOf(atMs), fault: fault ?? null },
+    ]),
+  ),
+});
+
+/** How things stand, as it is answered. */
+export const overviewOf = (view: IngestView, figures: OverviewFigures): api.Overview => {
+  const { ready, reasons } = view.ready();
+  const { name, timeZone, language } = view.registry.city;
+  return {
+    demo: figures.demo,
+    city: { name, timeZone, language },
+    at: isoOf(figures.atMs),
+    devices: figures.devices,
+    messagesPerSecond: figures.messagesPerSecond,
+    today: figures.today,
+    openAlerts: figures.openAlerts,
+    journal: figures.journal,
+    pipelineLag: figures.pipelineLag,
+    ready,
+    reasons: [...reasons],
+  };
+};

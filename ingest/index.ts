@@ -1,0 +1,116 @@
+import type { DeviceEntry, RegistryView } from "../devices/index.js";
+import type { Alert, Alerts } from "./alerts/port.js";
+import type { History, IdentifiedValue, QuarantineEntry } from "./stores/port.js";
+
+export type { Alert, AlertQuery, DeliveryMark } from "./alerts/port.js";
+export type {
+  HistoryStatus,
+  IdentifiedValue,
+  LedgerAccount,
+  Page,
+  QuarantineEntry,
+  QuarantineQuery,
+  ReadingsQuery,
+  SeriesPoint,
+  SeriesQuery,
+  StoredReading,
+  TimeRange,
+} from "./stores/port.js";
+export type { StateStore } from "./stores/state.js";
+
+/** A row of the vocabulary as it is shown; ranges in the canonical unit. */
+export interface QuantityRow {
+  name: string;
+  /** Canonical unit, as it is shown. */
+  unit: string;
+  kind: "gauge" | "counter" | "amount" | "state";
+  dimension: string;
+  /** Plausible range; null where there is no bound. */
+  min: number | null;
+  max: number | null;
+  /** Device classes that carry it. */
+  classes: readonly string[];
+}
+
+/** What somebody gives to register a device. */
+export type DeviceInput = Omit<DeviceEntry, "sinceMs">;
+
+/** How the registry is changed; durable when resolved. */
+export interface RegistryChanges {
+  /** Adds or replaces. Throws what the registry refuses, not retryable, saying what to write instead. */
+  putDevice(entry: DeviceInput, who: string): Promise<DeviceEntry>;
+  /** False when there is no such device. What it sent stays in history. */
+  removeDevice(id: string, who: string): Promise<boolean>;
+}
+
+/** One publication that came in over HTTP: the native payload of one device. */
+export interface PublishedMessage {
+  device: string;
+  payload: Uint8Array;
+  /** Who sent it: the name of the token or the user. */
+  user: string;
+  receivedMs: number;
+}
+
+/** Which quarantine entries to act on; the conditions given must all hold. At least one is given, only open entries are touched. */
+export interface QuarantineSelection {
+  ids?: readonly string[];
+  reason?: string;
+  device?: string;
+  /** Half-open range of `receivedMs`. */
+  fromMs?: number;
+  toMs?: number;
+}
+
+/** A cause why the service isn't ready, by code. */
+export interface Reason {
+  code: string;
+  message: string;
+}
+
+/** How things stand now. Counts of `today` are of the city's local day. */
+export interface OverviewFigures {
+  demo: boolean;
+  atMs: number;
+  /** `alive`: heard within three reporting intervals. */
+  devices: { total: number; alive: number };
+  messagesPerSecond: number;
+  today: { stored: number; quarantined: number; missing: number };
+  openAlerts: number;
+  journal: { bytes: number; maxBytes: number };
+  /** Messages acknowledged and not yet processed. */
+  pipelineLag: number;
+}
+
+/** Something that became durable a moment ago. */
+export type LiveEvent =
+  | { topic: "readings"; values: readonly IdentifiedValue[] }
+  | { topic: "quarantine"; entries: readonly QuarantineEntry[] }
+  | { topic: "alerts"; alert: Alert };
+
+/** All that the dashboards see and do. */
+export interface IngestView {
+  readonly history: Pick<
+    History,
+    "readings" | "series" | "latest" | "ledger" | "quarantine" | "status" | "after"
+  >;
+  readonly registry: RegistryView & { readonly changes?: RegistryChanges };
+  readonly alerts: Pick<Alerts, "list" | "get" | "acknowledge">;
+  quantities(): readonly QuantityRow[];
+  /**
+   * Hands a message to the journal; gives its sequence.
+   * Throws `journal-full`, `journal-poisoned` (both retryable), `journal-closed`.
+   * Guarantee: resolved means durable.
+   */
+  publish(message: PublishedMessage): Promise<number>;
+  /** Sends entries through the pipeline once more. Idempotent. */
+  replay(selection: QuarantineSelection, who: string): Promise<{ replayed: number; refused: number }>;
+  /** Closes entries without taking them. */
+  dismiss(selection: QuarantineSelection, who: string): Promise<{ dismissed: number }>;
+  ready(): { ready: boolean; reasons: readonly Reason[] };
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+  overview(): Promise<OverviewFigures>;
+  /** Calls `listener` in the order of commits, until the returned function is called. */
+  subscribe(listener: (event: LiveEvent) => void): () => void;
+}
