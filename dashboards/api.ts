@@ -183,7 +183,9 @@ export const alertSchema = z.object({
   title: text,
   message: text,
   acknowledged: z.object({ who: z.string(), at: time, note: z.string().nullable() }).nullable(),
-  delivery: z.record(z.string(), deliverySchema).describe("by channel; dead after a day without success"),
+  delivery: z
+    .record(z.string(), deliverySchema)
+    .describe("the newest by channel; dead after a day without success"),
 });
 
 /** How things stand now. */

@@ -36,7 +36,7 @@ export class HttpProblem extends ObiegError {
 export const statusOf: Readonly<Record<string, number>> = {
   "alert-not-found": 404,
   "alert-resolved": 409,
-  "cursor-invalid": 400,
+  "bad-cursor": 400,
   "last-admin": 409,
   "login-busy": 429,
   "password-missing": 400,

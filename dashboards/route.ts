@@ -111,11 +111,10 @@ export async function answerList<T extends object>(
   return sendExport(reply, format, list.name, list.columns, rows) as unknown as Promise<Page<T>>;
 }
 
-/** The page of a list that is all in memory; the cursor is where it goes on. Throws `cursor-invalid`. */
+/** The page of a list that is all in memory; the cursor is where it goes on. Throws `bad-cursor`. */
 export function pageIn<T>(items: readonly T[], cursor: string | undefined, limit: number): Page<T> {
   const from = cursor === undefined ? 0 : Number(/^at(\d{1,9})$/.exec(cursor)?.[1] ?? Number.NaN);
-  if (Number.isNaN(from))
-    throw new HttpProblem(400, "cursor-invalid", "give next of the page before as cursor");
+  if (Number.isNaN(from)) throw new HttpProblem(400, "bad-cursor", "give next of the page before as cursor");
   return {
     items: items.slice(from, from + limit),
     next: from + limit < items.length ? `at${from + limit}` : null,

@@ -84,7 +84,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, log));
 
-  secureHeaders(app as never);
+  secureHeaders(app);
   await app.register(cookie);
   await app.register(rateLimit, {
     max: limits.callsPerMinute,
@@ -93,7 +93,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
     errorResponseBuilder: (_request, { ttl }) =>
       new HttpProblem(429, "too-many-calls", "too many calls from this address", { retryAfterMs: ttl }),
   });
-  guard(app as never, users, options.open ?? false);
+  guard(app, users, options.open ?? false);
   await describe(app, options.version ?? "0");
 
   const feed = makeFeed(view, limits);
@@ -125,10 +125,10 @@ export async function buildServer(options: ServerParts): Promise<Api> {
     },
     { prefix: "/api/v1" },
   );
-  docsRoutes(app as never);
+  docsRoutes(app);
 
   const html = readPage(options.webDir);
-  if (html !== undefined && options.webDir !== undefined) servePage(app as never, options.webDir, html);
+  if (html !== undefined && options.webDir !== undefined) servePage(app, options.webDir, html);
   app.setNotFoundHandler((request, reply) => {
     if (html !== undefined && wantsPage(request)) return sendPage(reply, html);
     const problem = new HttpProblem(404, "not-found", "there is nothing here: /docs lists what there is");
@@ -155,7 +155,7 @@ async function describe(app: Api, version: string): Promise<void> {
       },
     },
     transform: (input) => {
-      const { schema, url } = jsonSchemaTransform(input as never);
+      const { schema, url } = jsonSchemaTransform(input);
       const role = input.route.config?.role;
       if (role === undefined) return { schema, url };
       const security = [{ token: [] }, { session: [] }];

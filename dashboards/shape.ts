@@ -116,7 +116,7 @@ export const alertOf = (alert: Alert): api.Alert => ({
       }
     : null,
   delivery: Object.fromEntries(
-    Object.entries(alert.deliveries).map(([channel, { status, state, attempts, atMs, fault }]) => [
+    alert.deliveries.map(({ channel, status, state, attempts, atMs, fault }) => [
       channel,
       { status, state, attempts, at: isoOf(atMs), fault: fault ?? null },
     ]),

@@ -69,7 +69,7 @@ export function peopleRoutes(api: Api, parts: RouteParts): void {
         read: async (at, most) => {
           const after = at === undefined ? 0 : Number(/^after(\d{1,15})$/.exec(at)?.[1] ?? Number.NaN);
           if (Number.isNaN(after))
-            throw new HttpProblem(400, "cursor-invalid", "give next of the page before as cursor");
+            throw new HttpProblem(400, "bad-cursor", "give next of the page before as cursor");
           const page = users.audit.list({
             ...given({ who, action, fromMs: from, toMs: to }),
             limit: most,

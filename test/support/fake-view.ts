@@ -34,7 +34,7 @@ export const noonMs = Date.parse("2026-11-23T10:00:00Z");
 
 const pageFrom = <T>(items: readonly T[], cursor: string | undefined, limit: number): Page<T> => {
   const from = cursor === undefined ? 0 : Number(cursor);
-  if (!Number.isInteger(from)) throw new ObiegError("cursor-invalid", "give next as cursor");
+  if (!Number.isInteger(from)) throw new ObiegError("bad-cursor", "give next as cursor");
   const next = from + limit < items.length ? String(from + limit) : undefined;
   return { items: items.slice(from, from + limit), next };
 };
@@ -112,7 +112,9 @@ export const raisedAlert = (id: string): Alert => ({
   raisedMs: noonMs + 1_000,
   title: { pl: "Pojemnik pełny", en: "Bin full" },
   message: { pl: "93 %", en: "93 %" },
-  deliveries: { hook: { status: "dead", state: "raised", attempts: 40, atMs: noonMs + 2_000, fault: "500" } },
+  deliveries: [
+    { channel: "hook", status: "dead", state: "raised", attempts: 40, atMs: noonMs + 2_000, fault: "500" },
+  ],
 });
 
 const selects = (selection: QuarantineSelection, entry: QuarantineEntry): boolean =>
