@@ -1,0 +1,316 @@
+import type { Database } from "lmdb";
+import { stringify } from "yaml";
+import type { Channel } from "./channel.js";
+import type { CityFile } from "./city.js";
+import { ObiegError } from "./error.js";
+import type { DeviceEntry, PlaceEntry, RegistryView } from "./registry.js";
+import type { Rule } from "./rule.js";
+import { hashSecret, newSecret, verifySecret } from "./secret.js";
+
+/** Who may connect, as the front door needs it. Secrets only as hashes. */
+export interface CredentialEntry {
+  user: string;
+  kind: "device" | "gateway" | "application";
+  hash: string;
+  /** Ids or globs of the devices that a gateway publishes for. */
+  publishesFor: string[];
+  /** Topic filters of an application. */
+  publish: string[];
+  subscribe: string[];
+}
+
+/** Kinds of entries that a city file holds. */
+export type EntryKind = "city" | "place" | "device" | "credential" | "rule" | "channel" | "retention";
+
+/** What a city file would change. */
+export interface RegistryDiff {
+  added: { kind: EntryKind; id: string }[];
+  changed: { kind: EntryKind; id: string }[];
+  removed: { kind: EntryKind; id: string }[];
+}
+
+/** One change, kept for good. */
+export interface RegistryChange extends RegistryDiff {
+  atMs: number;
+  who: string;
+}
+
+/** Storage that the registry stands on. */
+export interface RegistryStore {
+  table<V, K extends string | number = string>(name: string): Database<V, K>;
+  transaction<T>(body: () => T): Promise<T>;
+}
+
+interface CityEntry {
+  name: string;
+  timeZone: string;
+  language: "pl" | "en";
+  /** True for the demo's city: its numbers are made by the simulator. */
+  demo: boolean;
+}
+
+type Entries = Map<string, unknown>;
+const emptyCity: CityEntry = { name: "", timeZone: "Europe/Warsaw", language: "pl", demo: false };
+
+/** Devices, places, credentials, rules and channels of a city: the truth in the data folder, mirrored in memory. */
+export class CityRegistry implements RegistryView {
+  readonly #store: RegistryStore;
+  readonly #table: Database<unknown, string>;
+  readonly #changes: Database<RegistryChange, number>;
+  readonly #clock: () => number;
+  readonly #entries: Entries = new Map();
+  readonly #listeners = new Set<(change: RegistryDiff) => void>();
+  #devices = new Map<string, DeviceEntry>();
+  #places = new Map<string, PlaceEntry>();
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(store: RegistryStore, clock: () => number) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#table = store.table("registry");
+    this.#changes = store.table<RegistryChange, number>("registry-changes");
+    for (const { key, value } of this.#table.getRange()) this.#entries.set(key, value);
+    this.#index();
+  }
+
+  /** True until a city was ever applied or a device added. */
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
+  get city(): CityEntry {
+    return (this.#entries.get("city/") as CityEntry | undefined) ?? emptyCity;
+  }
+
+  device(id: string): DeviceEntry | undefined {
+    return this.#devices.get(id);
+  }
+
+  devices(): DeviceEntry[] {
+    return [...this.#devices.values()];
+  }
+
+  place(id: string): PlaceEntry | undefined {
+    return this.#places.get(id);
+  }
+
+  places(): PlaceEntry[] {
+    return [...this.#places.values()];
+  }
+
+  devicesAt(place: string): string[] {
+    const below = `${place}/`;
+    return this.devices()
+      .filter((device) => device.place === place || device.place.startsWith(below))
+      .map(({ id }) => id);
+  }
+
+  credentials(): CredentialEntry[] {
+    return this.#list<CredentialEntry>("credential");
+  }
+
+  rules(): Rule[] {
+    return this.#list<Rule>("rule");
+  }
+
+  channels(): Channel[] {
+    return this.#list<Channel>("channel");
+  }
+
+  /** Days that readings of a class are kept; undefined for ever. */
+  retentionDays(deviceClass: string): number | undefined {
+    return this.#entries.get(`retention/${deviceClass}`) as number | undefined;
+  }
+
+  /** Newest first. */
+  changes(limit: number): RegistryChange[] {
+    return [...this.#changes.getRange({ reverse: true, limit })].map(({ value }) => value);
+  }
+
+  /** Calls `listener` after each change was made durable. Returns the way to stop it. */
+  onChange(listener: (change: RegistryDiff) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** What {@link apply} would change. */
+  async diff(city: CityFile): Promise<RegistryDiff> {
+    return this.#compare(await this.#wanted(city, this.city.demo));
+  }
+
+  /** Makes the registry what the file says: entries that it doesn't name are removed. */
+  apply(city: CityFile, who: string, demo = false): Promise<RegistryDiff> {
+    return this.#change(who, async () => this.#wanted(city, demo));
+  }
+
+  /** Adds or replaces a device. Throws `place-not-found`. */
+  async putDevice(device: Omit<DeviceEntry, "sinceMs">, who: string): Promise<RegistryDiff> {
+    if (!this.#places.has(device.place)) {
+      throw new ObiegError(
+        "place-not-found",
+        `${device.place} isn't among the places: see GET /api/v1/places`,
+      );
+    }
+    const sinceMs = this.#devices.get(device.id)?.sinceMs ?? this.#clock();
+    return this.#change(who, () => new Map(this.#entries).set(`device/${device.id}`, { ...device, sinceMs }));
+  }
+
+  /** Removes a device; its history stays. Throws `device-not-found`. */
+  async removeDevice(id: string, who: string): Promise<RegistryDiff> {
+    if (!this.#devices.has(id)) throw new ObiegError("device-not-found", `there is no device ${id}`);
+    return this.#change(who, () => {
+      const wanted = new Map(this.#entries);
+      wanted.delete(`device/${id}`);
+      wanted.delete(`credential/${id}`);
+      return wanted;
+    });
+  }
+
+  /** Gives a user a new secret, which is told once; makes the credential when there is none and a device is called so. Throws `user-not-found`. */
+  async rotateSecret(user: string, who: string): Promise<string> {
+    const before = this.#entries.get(`credential/${user}`) as CredentialEntry | undefined;
+    if (!before && !this.#devices.has(user)) {
+      throw new ObiegError("user-not-found", `there is neither a credential nor a device ${user}`);
+    }
+    const secret = newSecret();
+    const hash = await hashSecret(secret);
+    const made: CredentialEntry = before ?? {
+      user,
+      kind: "device",
+      hash,
+      publishesFor: [],
+      publish: [],
+      subscribe: [],
+    };
+    await this.#change(who, () => new Map(this.#entries).set(`credential/${user}`, { ...made, hash }));
+    return secret;
+  }
+
+  /** The registry as a `city.yaml`; secrets are left as names of files and of the environment. */
+  exportCity(): string {
+    const { name, timeZone, language } = this.city;
+    const devices = this.devices().map(({ everyMs, sinceMs: _since, ...rest }) =>
+      everyMs === undefined ? rest : { ...rest, every: everyMs },
+    );
+    const credentials = this.credentials().map(({ user, publishesFor, publish, subscribe }) => ({
+      user,
+      secretFile: `secrets/${user}`,
+      ...(publishesFor.length > 0 ? { publishesFor } : {}),
+      ...(publish.length > 0 ? { publish } : {}),
+      ...(subscribe.length > 0 ? { subscribe } : {}),
+    }));
+    const channels = this.channels().map((channel) => ({
+      ...channel,
+      secret: `\${WEBHOOK_${channel.id.toUpperCase().replaceAll("-", "_")}}`,
+    }));
+    const retention = Object.fromEntries(
+      [...this.#entries].flatMap(([key, days]) =>
+        key.startsWith("retention/") ? [[key.slice(10), days]] : [],
+      ),
+    );
+    return stringify({
+      city: { name, timeZone, language },
+      places: this.places(),
+      devices,
+      credentials,
+      rules: this.rules(),
+      channels,
+      retention,
+    });
+  }
+
+  #list<T>(kind: EntryKind): T[] {
+    const found: T[] = [];
+    for (const [key, value] of this.#entries) if (key.startsWith(`${kind}/`)) found.push(value as T);
+    return found;
+  }
+
+  /** Entries of a city file; a secret that is still the same keeps its hash, a device its first day. */
+  async #wanted(city: CityFile, demo: boolean): Promise<Entries> {
+    const wanted: Entries = new Map<string, unknown>([["city/", { ...city.city, demo }]]);
+    for (const place of city.places) wanted.set(`place/${place.id}`, place);
+    for (const { every, ...device } of city.devices) {
+      const sinceMs = this.#devices.get(device.id)?.sinceMs ?? this.#clock();
+      wanted.set(`device/${device.id}`, {
+        ...device,
+        ...(every === undefined ? {} : { everyMs: every }),
+        sinceMs,
+      });
+    }
+    for (const { user, secret, publishesFor, publish, subscribe } of city.credentials) {
+      const before = this.#entries.get(`credential/${user}`) as CredentialEntry | undefined;
+      const same = before !== undefined && (await verifySecret(secret, before.hash));
+      const entry: CredentialEntry = {
+        user,
+        kind: publishesFor ? "gateway" : publish || subscribe ? "application" : "device",
+        hash: same ? before.hash : await hashSecret(secret),
+        publishesFor: publishesFor ?? [],
+        publish: publish ?? [],
+        subscribe: subscribe ?? [],
+      };
+      wanted.set(`credential/${user}`, entry);
+    }
+    for (const rule of city.rules) wanted.set(`rule/${rule.id}`, rule);
+    for (const channel of city.channels) wanted.set(`channel/${channel.id}`, channel);
+    for (const [deviceClass, days] of Object.entries(city.retention))
+      wanted.set(`retention/${deviceClass}`, days);
+    return wanted;
+  }
+
+  #compare(wanted: Entries): RegistryDiff {
+    const diff: RegistryDiff = { added: [], changed: [], removed: [] };
+    const entry = (key: string): { kind: EntryKind; id: string } => {
+      const slash = key.indexOf("/");
+      return { kind: key.slice(0, slash) as EntryKind, id: key.slice(slash + 1) };
+    };
+    for (const [key, value] of wanted) {
+      if (!this.#entries.has(key)) diff.added.push(entry(key));
+      else if (canonical(this.#entries.get(key)) !== canonical(value)) diff.changed.push(entry(key));
+    }
+    for (const key of this.#entries.keys()) if (!wanted.has(key)) diff.removed.push(entry(key));
+    return diff;
+  }
+
+  /** One change at a time: what is wanted is asked when its turn comes. */
+  #change(who: string, ask: () => Entries | Promise<Entries>): Promise<RegistryDiff> {
+    const result = this.#writing.then(async () => {
+      const wanted = await ask();
+      const diff = this.#compare(wanted);
+      if (diff.added.length + diff.changed.length + diff.removed.length === 0) return diff;
+      const last = [...this.#changes.getKeys({ reverse: true, limit: 1 })][0] ?? 0;
+      await this.#store.transaction(() => {
+        for (const { kind, id } of diff.removed) void this.#table.remove(`${kind}/${id}`);
+        for (const { kind, id } of [...diff.added, ...diff.changed]) {
+          void this.#table.put(`${kind}/${id}`, wanted.get(`${kind}/${id}`));
+        }
+        void this.#changes.put(last + 1, { ...diff, atMs: this.#clock(), who });
+      });
+      this.#entries.clear();
+      for (const [key, value] of wanted) this.#entries.set(key, value);
+      this.#index();
+      for (const listener of this.#listeners) listener(diff);
+      return diff;
+    });
+    this.#writing = result.catch(() => undefined);
+    return result;
+  }
+
+  #index(): void {
+    this.#devices = new Map(this.#list<DeviceEntry>("device").map((device) => [device.id, device]));
+    this.#places = new Map(this.#list<PlaceEntry>("place").map((place) => [place.id, place]));
+  }
+}
+
+/** JSON with keys in order, so that equal entries have equal texts. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    item !== null && typeof item === "object" && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([one], [other]) => (one < other ? -1 : 1)))
+      : item,
+  );
+}
+
+/** Opens the registry that a data folder holds. */
+export function openRegistry(store: RegistryStore, clock: () => number): CityRegistry {
+  return new CityRegistry(store, clock);
+}

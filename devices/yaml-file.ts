@@ -1,0 +1,96 @@
+import { LineCounter, parseDocument } from "yaml";
+import type { z } from "zod";
+import { ObiegError } from "./error.js";
+
+/** One fault of a file: where it stands and what to write instead. Lines and columns from 1. */
+export interface FileFault {
+  file: string;
+  line: number;
+  column: number;
+  /** Keys and indexes down to the place: `devices.3.every`. */
+  path: string;
+  message: string;
+}
+
+/** How a YAML file is read. */
+export interface YamlFileOptions<S extends z.ZodType> {
+  file: string;
+  schema: S;
+  /** Code of the error: `city-invalid`, `config-invalid`. */
+  code: string;
+  /** Where `${NAME}` comes from. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Said of a key that the schema doesn't know. */
+  unknownKey: string;
+}
+
+type Report = (path: readonly PropertyKey[], message: string) => void;
+
+/** Replaces `${NAME}` in every text by the environment's value. */
+function expand(
+  value: unknown,
+  env: YamlFileOptions<z.ZodType>["env"],
+  path: PropertyKey[],
+  report: Report,
+): unknown {
+  if (typeof value === "string") {
+    return value.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_whole, name: string) => {
+      const found = env[name];
+      if (found === undefined) report(path, `the environment has no ${name}: set it, or name a file instead`);
+      return found ?? "";
+    });
+  }
+  if (Array.isArray(value)) return value.map((item, index) => expand(item, env, [...path, index], report));
+  if (value !== null && typeof value === "object") {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, expand(item, env, [...path, key], report)]),
+    );
+  }
+  return value;
+}
+
+/**
+ * Reads a YAML text against a schema.
+ * Throws an {@link ObiegError} of the given code with every fault at once, in `detail.faults` ({@link FileFault}[]).
+ */
+export function parseYamlFile<S extends z.ZodType>(text: string, options: YamlFileOptions<S>): z.output<S> {
+  const { file, schema, env } = options;
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const faults: FileFault[] = document.errors.map((error) => {
+    const { line, col } = lines.linePos(error.pos[0]);
+    return { file, line, column: col, path: "", message: error.message.split("\n")[0] ?? error.message };
+  });
+  const place = (path: readonly PropertyKey[]): { line: number; col: number } => {
+    for (let depth = path.length; depth > 0; depth -= 1) {
+      const node = document.getIn(path.slice(0, depth), true) as
+        | { range?: [number, number, number] }
+        | undefined;
+      if (node?.range) return lines.linePos(node.range[0]);
+    }
+    return { line: 1, col: 1 };
+  };
+  const report: Report = (path, message) => {
+    const { line, col } = place(path);
+    faults.push({ file, line, column: col, path: path.map(String).join("."), message });
+  };
+  if (faults.length === 0) {
+    const raw = expand(document.toJS({ maxAliasCount: 100 }) ?? {}, env, [], report);
+    const parsed = schema.safeParse(raw);
+    if (parsed.success && faults.length === 0) return parsed.data;
+    for (const issue of parsed.error?.issues ?? []) {
+      if (issue.code !== "unrecognized_keys") report(issue.path, issue.message);
+      else
+        for (const key of issue.keys)
+          report([...issue.path, key], `unknown key "${key}": ${options.unknownKey}`);
+    }
+  }
+  faults.sort((one, other) => one.line - other.line);
+  throw new ObiegError(
+    options.code,
+    faults
+      .map((f) => `${f.file}:${f.line}:${f.column}: ${f.path === "" ? "" : `${f.path}: `}${f.message}`)
+      .join("\n"),
+    { detail: { faults } },
+  );
+}

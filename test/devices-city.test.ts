@@ -1,0 +1,136 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type FileFault, ObiegError, openRegistry, parseCity, verifySecret } from "../devices/index.js";
+import { demoCityFile } from "../devices/demo/index.js";
+import { openState, type StateStore } from "../ingest/stores/state.js";
+
+const outside = {
+  file: "city.yaml",
+  env: { HOOK: `whsec_${Buffer.alloc(24, 7).toString("base64")}` },
+  readSecret: (path: string) => {
+    if (path === "secrets/bin-1") return "a-secret-of-bin-1\n";
+    throw new Error(`${path} can't be read`);
+  },
+};
+const good = `
+city: { name: Kraków, timeZone: Europe/Warsaw, language: pl }
+places:
+  - { id: krakow, kind: city, name: Kraków }
+  - { id: krakow/podgorze, kind: district, name: "XIII Podgórze" }
+devices:
+  - { id: bin-1, class: bin, place: krakow/podgorze, every: 15m, fraction: bio }
+  - { id: em-1, class: electricity-meter, place: krakow }
+credentials:
+  - { user: bin-1, secretFile: secrets/bin-1 }
+  - { user: gw, secret: gateway-secret, publishesFor: ["bin-*"] }
+rules:
+  - { id: full, kind: threshold, quantity: fill_percent, above: 90, for: 10m, severity: warning, title: { pl: Pełny, en: Full } }
+channels:
+  - { id: crew, kind: webhook, url: "http://127.0.0.1:9/hook", secret: "\${HOOK}" }
+retention: { bin: 400d }
+`;
+
+let dir = "";
+let state: StateStore;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "obieg-city-"));
+  state = openState(dir);
+});
+afterEach(async () => {
+  await state.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const faultsOf = (text: string): [number, string][] => {
+  try {
+    parseCity(text, outside);
+  } catch (error) {
+    const { code, detail } = error as ObiegError;
+    expect(code).toBe("city-invalid");
+    return (detail as { faults: FileFault[] }).faults.map(({ line, path }) => [line, path]);
+  }
+  return [];
+};
+
+test("the demo city is whole", () => {
+  const city = parseCity(readFileSync(demoCityFile(), "utf8"), outside);
+  expect(city.devices.length).toBeGreaterThanOrEqual(30);
+  expect(city.places.filter(({ kind }) => kind === "district")).toHaveLength(3);
+});
+
+test("names every fault at once, with its line", () => {
+  const bad = good
+    .replace("timeZone: Europe/Warsaw", "timeZone: Europe/Cracow")
+    .replace("every: 15m", "every: soon")
+    .replace("id: em-1", 'id: "em,1"')
+    .replace("place: krakow }", "place: nowhere, colour: red }")
+    .replace("severity: warning", "severity: urgent")
+    .replace("${HOOK}", "${MISSING}");
+  expect(faultsOf(bad).map(([line]) => line)).toEqual([2, 7, 8, 8, 13, 15, 15]);
+});
+
+test("names what doesn't fit together", () => {
+  const bad = good
+    .replace("place: krakow }", "place: krakow/nowhere }")
+    .replace("quantity: fill_percent", "quantity: fill_furlongs")
+    .replace("id: krakow/podgorze,", "id: krakow/a/podgorze,");
+  expect(faultsOf(bad).map(([, path]) => path)).toEqual([
+    "places.1.id",
+    "devices.0.place",
+    "devices.1.place",
+    "rules.0.quantity",
+  ]);
+});
+
+test("a YAML fault and a secret that can't be read are named", () => {
+  expect(faultsOf("city: {")).not.toEqual([]);
+  expect(faultsOf(good.replace("secrets/bin-1", "secrets/other")).map(([, path]) => path)).toEqual([
+    "credentials.0.secretFile",
+  ]);
+});
+
+test("the registry applies, differs, changes, remembers who, and survives a restart", async () => {
+  let now = 1_000;
+  const city = parseCity(good, outside);
+  const registry = openRegistry(state, () => now);
+  expect(registry.isEmpty).toBe(true);
+  expect((await registry.diff(city)).added).toHaveLength(10);
+  expect(registry.isEmpty).toBe(true);
+  await registry.apply(city, "anna");
+  now = 2_000;
+  expect(await registry.apply(city, "anna")).toEqual({ added: [], changed: [], removed: [] });
+  expect(registry.device("bin-1")).toMatchObject({ everyMs: 900_000, sinceMs: 1_000 });
+  expect(registry.devicesAt("krakow")).toEqual(["bin-1", "em-1"]);
+  expect(registry.devicesAt("krakow/podgorze")).toEqual(["bin-1"]);
+  const credential = registry.credentials().find(({ user }) => user === "bin-1");
+  expect(await verifySecret("a-secret-of-bin-1", credential?.hash ?? "")).toBe(true);
+  expect(await verifySecret("another-secret", credential?.hash ?? "")).toBe(false);
+
+  await registry.putDevice({ id: "wm-1", class: "water-meter", place: "krakow" }, "piotr");
+  const secret = await registry.rotateSecret("wm-1", "piotr");
+  await expect(registry.putDevice({ id: "x", class: "bin", place: "nowhere" }, "p")).rejects.toMatchObject({
+    code: "place-not-found",
+  });
+  const again = openRegistry(state, () => now);
+  expect(again.device("wm-1")?.sinceMs).toBe(2_000);
+  expect(again.rules()).toEqual(registry.rules());
+  expect(
+    await verifySecret(secret, again.credentials().find(({ user }) => user === "wm-1")?.hash ?? ""),
+  ).toBe(true);
+  expect(again.changes(10).map(({ who, added }) => [who, added.length])).toEqual([
+    ["piotr", 1],
+    ["piotr", 1],
+    ["anna", 10],
+  ]);
+  const exported = again.exportCity();
+  expect(exported).not.toContain("$scrypt");
+  expect(exported).not.toContain("whsec_");
+  const env = { WEBHOOK_CREW: outside.env.HOOK };
+  const back = parseCity(exported, { ...outside, env, readSecret: () => "any-secret" });
+  expect(back.devices).toHaveLength(3);
+  expect(back.rules).toEqual(city.rules);
+  await again.removeDevice("wm-1", "piotr");
+  expect(again.device("wm-1")).toBeUndefined();
+});
