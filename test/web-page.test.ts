@@ -309,4 +309,16 @@ test("a session that ended brings the log-in back", async () => {
   serveCity(mock, undefined);
   await page.getByRole("link", { name: "Day's account" }).click();
   await page.getByRole("heading", { name: "Log in" }).waitFor();
+  await page.getByText("Your session has ended.").waitFor();
+});
+
+test("logging out ends the session here and there", async () => {
+  serveCity(mock, { role: "operator" });
+  const page = await openPage({ language: "en" });
+  await page.getByText("live", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Log out" }).click();
+  await page.getByRole("heading", { name: "Log in" }).waitFor();
+  expect(await page.getByText("Your session has ended.").count()).toBe(0);
+  expect(mock.writes.at(-1)).toMatchObject({ call: "DELETE /session", csrf: "1" });
+  await expect.poll(() => mock.feeds()).toBe(0);
 });

@@ -143,6 +143,7 @@ const optionsOf = (props: ChartProps, say: Say): Parameters<ECharts["setOption"]
       axisLabel: {
         customValues: ticks,
         color: text,
+        fontSize: 12,
         hideOverlap: true,
         formatter: (ms: number) => tickText(ms, toMs - fromMs, say),
       },
@@ -151,12 +152,13 @@ const optionsOf = (props: ChartProps, say: Say): Parameters<ECharts["setOption"]
       type: "value",
       scale: kind !== "amount",
       name: say.number(0, unit).replace(/^0\u00a0?/, ""),
-      nameTextStyle: { align: "left", color: text },
+      nameTextStyle: { align: "left", color: text, fontSize: 12 },
       min: kind === "state" ? 0 : undefined,
       max: kind === "state" ? 1 : undefined,
       interval: kind === "state" ? 1 : undefined,
       axisLabel: {
         color: text,
+        fontSize: 12,
         formatter: (value: number) => (kind === "state" ? say.reading(value, "", true) : say.number(value)),
       },
     },

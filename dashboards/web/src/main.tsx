@@ -1,6 +1,6 @@
 import "@mantine/core/styles.css";
 import { createTheme, MantineProvider } from "@mantine/core";
-import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { createRoot } from "react-dom/client";
 import { Problem } from "./api.ts";
@@ -11,12 +11,14 @@ const isRefusal = (error: unknown): boolean =>
   error instanceof Problem && error.status >= 400 && error.status < 500;
 
 function makeClient(): QueryClient {
+  const onError = (error: unknown): void => {
+    if (!(error instanceof Problem) || error.status !== 401) return;
+    if (client.getQueryData(["session"])) client.setQueryData(["session", "ended"], true);
+    client.setQueryData(["session"], null);
+  };
   const client: QueryClient = new QueryClient({
-    queryCache: new QueryCache({
-      onError: (error) => {
-        if (error instanceof Problem && error.status === 401) client.setQueryData(["session"], null);
-      },
-    }),
+    queryCache: new QueryCache({ onError }),
+    mutationCache: new MutationCache({ onError }),
     defaultOptions: {
       queries: {
         staleTime: 5000,

@@ -54,8 +54,9 @@ export function withGaps(items: readonly SeriesPoint[], kind: Quantity["kind"]):
     const fromMs = Date.parse(item.from);
     const toMs = Date.parse(item.to);
     const expected = item.expected ?? undefined;
-    const before = points.at(-1);
-    if (before !== undefined && fromMs > before.toMs) points.push(gap(before.toMs, fromMs, undefined));
+    const before = items[index - 1];
+    const endMs = before === undefined ? fromMs : Date.parse(before.to);
+    if (fromMs > endMs) points.push(gap(endMs, fromMs, undefined));
     if (item.count > 0) {
       const { min, max, count } = item;
       points.push({ fromMs, toMs, count, expected, min, max, main: mainValue(item, kind) });

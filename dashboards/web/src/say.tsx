@@ -80,7 +80,7 @@ const largest = (seconds: number): [Intl.RelativeTimeFormatUnit, number] =>
 function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" | "setCity"> {
   const locale = language === "pl" ? "pl-PL" : "en-GB";
   const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0, useGrouping: true });
-  const relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "long" });
+  const relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "short" });
   const moment = new Intl.DateTimeFormat(locale, {
     timeZone,
     day: "numeric",

@@ -85,8 +85,9 @@ function Top(): ReactNode {
   const leave = useMutation({
     mutationFn: logOut,
     onSettled: () => {
-      client.clear();
       client.setQueryData(["session"], null);
+      client.setQueryData(["session", "ended"], false);
+      client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" });
     },
   });
   return (

@@ -1,5 +1,5 @@
 import { Button, NativeSelect, SegmentedControl, TextInput } from "@mantine/core";
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { lazy, type ReactNode, Suspense, useMemo, useState } from "react";
 import { type Device as DeviceEntry, type Quantity, readSeries } from "../api.ts";
@@ -198,7 +198,8 @@ function History({
     },
     enabled: !bad,
     refetchInterval: refreshMs,
-    placeholderData: keepPreviousData,
+    placeholderData: (before, asked) =>
+      asked?.queryKey[1] === device.id && asked.queryKey[2] === quantity ? before : undefined,
   });
   const points = useMemo(() => withGaps(query.data?.items ?? [], kind), [query.data, kind]);
   if (bad) return <p role="alert">{w.device.badRange}</p>;

@@ -5,7 +5,7 @@ import { type ReactNode, useState } from "react";
 import { type LedgerAccount, readLedger } from "../api.ts";
 import { Empty, Loaded, Pill } from "../parts/states.tsx";
 import { dayAfter, isDay, today } from "../points.ts";
-import { type Say, useSay } from "../say.tsx";
+import { fill, type Say, useSay } from "../say.tsx";
 
 type Sums = Pick<LedgerAccount, "messages" | "values" | "slots" | "balanced">;
 
@@ -14,6 +14,9 @@ const refreshMs = 30_000;
 const columns = (
   w: Say["w"],
 ): { group: string; name: string; of: (sums: Sums) => number; bad?: boolean }[] => [
+  { group: w.ledger.slots, name: w.ledger.expected, of: (sums) => sums.slots.expected },
+  { group: w.ledger.slots, name: w.ledger.covered, of: (sums) => sums.slots.covered },
+  { group: w.ledger.slots, name: w.ledger.missing, of: (sums) => sums.slots.missing, bad: true },
   { group: w.ledger.messages, name: w.ledger.received, of: (sums) => sums.messages.received },
   { group: w.ledger.messages, name: w.ledger.decoded, of: (sums) => sums.messages.decoded },
   { group: w.ledger.messages, name: w.ledger.ignored, of: (sums) => sums.messages.ignored },
@@ -29,9 +32,6 @@ const columns = (
   { group: w.ledger.values, name: w.ledger.conflict, of: (sums) => sums.values.conflict, bad: true },
   { group: w.ledger.values, name: w.ledger.quarantined, of: (sums) => sums.values.quarantined, bad: true },
   { group: w.ledger.values, name: w.ledger.late, of: (sums) => sums.values.late },
-  { group: w.ledger.slots, name: w.ledger.expected, of: (sums) => sums.slots.expected },
-  { group: w.ledger.slots, name: w.ledger.covered, of: (sums) => sums.slots.covered },
-  { group: w.ledger.slots, name: w.ledger.missing, of: (sums) => sums.slots.missing, bad: true },
 ];
 
 const add = <T extends Record<string, number>>(a: T, b: T): T =>
@@ -82,7 +82,7 @@ function AccountTable({ accounts, all }: { accounts: LedgerAccount[]; all: Ledge
   const say = useSay();
   const { w } = say;
   const list = columns(w);
-  const groups = [w.ledger.messages, w.ledger.values, w.ledger.slots];
+  const groups = [w.ledger.slots, w.ledger.messages, w.ledger.values];
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label={w.ledger.title}>
       <table className="table ledger">
@@ -144,6 +144,7 @@ function Accounts({ items }: { items: LedgerAccount[] }): ReactNode {
   const { w } = say;
   const [onlyProblems, setOnlyProblems] = useState(false);
   if (items.length === 0) return <Empty>{w.ledger.none}</Empty>;
+  const { slots, messages } = sumOf(items);
   const unbalanced = items.filter(({ balanced }) => !balanced).length;
   const shown = items
     .filter((account) => !onlyProblems || hasProblem(account))
@@ -161,6 +162,19 @@ function Accounts({ items }: { items: LedgerAccount[] }): ReactNode {
             ? w.ledger.allBalanced
             : `${w.ledger.notBalanced}: ${say.count(unbalanced, w.counted.account)}`}
         </strong>
+        {slots.missing > 0 && (
+          <span className="line">
+            {fill(w.ledger.missingOf, {
+              missing: say.count(slots.missing, w.counted.report),
+              expected: say.whole(slots.expected),
+            })}
+          </span>
+        )}
+        {messages.quarantined > 0 && (
+          <span className="line">
+            {w.ledger.quarantined}: {say.count(messages.quarantined, w.counted.message)}
+          </span>
+        )}
       </p>
       <Checkbox
         mb="sm"

@@ -11,7 +11,10 @@ export function LogIn({ languageSwitch }: { languageSwitch: ReactNode }): ReactN
   const client = useQueryClient();
   const enter = useMutation({
     mutationFn: ({ user, password }: { user: string; password: string }) => logIn(user, password),
-    onSuccess: async () => client.invalidateQueries({ queryKey: ["session"] }),
+    onSuccess: async () => {
+      client.setQueryData(["session", "ended"], false);
+      await client.invalidateQueries({ queryKey: ["session"], exact: true });
+    },
   });
   useEffect(() => {
     document.title = `${w.logIn.title} – Obieg`;
@@ -37,6 +40,7 @@ export function LogIn({ languageSwitch }: { languageSwitch: ReactNode }): ReactN
             <span className="push">{languageSwitch}</span>
           </div>
           <h1>{w.logIn.title}</h1>
+          {client.getQueryData(["session", "ended"]) === true && <p role="status">{w.logIn.ended}</p>}
           <form onSubmit={submit}>
             <Stack>
               <TextInput

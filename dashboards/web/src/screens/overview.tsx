@@ -99,9 +99,9 @@ function Verdict({ now }: { now: Standing }): ReactNode {
 }
 
 /** One figure with what it means. */
-function Tile(props: { name: string; figure: string; note?: string; tone?: Tone }): ReactNode {
+function Tile(props: { name: string; figure: string; note?: string; tone?: Tone; hint?: string }): ReactNode {
   return (
-    <li className={`tile ${props.tone ?? ""}`}>
+    <li className={`tile ${props.tone ?? ""}`} title={props.hint}>
       <span className="note">{props.name}</span>
       <span className="figure">{props.figure}</span>
       {props.note !== undefined && <span className="note">{props.note}</span>}
@@ -137,6 +137,7 @@ function Tiles({ now }: { now: Standing }): ReactNode {
       />
       <Tile
         name={w.overview.missing}
+        hint={w.overview.missingHint}
         figure={say.whole(now.today.missing)}
         note={counted(now.today.missing, w.counted.report)}
         tone={now.today.missing > 0 ? "warn" : "calm"}
@@ -149,6 +150,7 @@ function Tiles({ now }: { now: Standing }): ReactNode {
       />
       <Tile
         name={w.overview.journal}
+        hint={w.overview.journalHint}
         figure={now.journal.maxBytes > 0 ? say.percent(now.journal.bytes / now.journal.maxBytes) : "–"}
         note={`${say.bytes(now.journal.bytes)} / ${say.bytes(now.journal.maxBytes)}`}
         tone={now.journal.bytes >= fullShare * now.journal.maxBytes ? "bad" : "calm"}

@@ -2,7 +2,6 @@ import type { Forms } from "./plural.ts";
 
 /** Every sentence of the page in English; the Polish twin has the same keys. Nouns that are counted are plural forms. */
 export const en = {
-  languageName: "English",
   language: "Language",
   skip: "Skip to content",
   nav: {
@@ -44,7 +43,6 @@ export const en = {
     trouble: "Act now",
     asOf: "As of {time}",
     notReady: "The service is not ready",
-    silent: "are silent",
     alive: "Devices reporting",
     ofAll: "of {total}",
     rate: "Messages",
@@ -57,8 +55,6 @@ export const en = {
     journal: "Journal",
     journalHint: "Room used before the service has to refuse messages",
     lag: "Waiting to be processed",
-    health: "Service",
-    ready: "Ready",
     noAlerts: "No open alert.",
     allAlerts: "All alerts",
     silentDevices: "Silent devices",
@@ -75,7 +71,6 @@ export const en = {
     last: "Last value",
     age: "Heard",
     battery: "Battery",
-    status: "Status",
     all: "All",
     search: "Find by name",
     onlySilent: "Silent only",
@@ -126,7 +121,6 @@ export const en = {
     open: "Open",
     closed: "Closed",
     since: "Since",
-    value: "Value",
     limit: "Limit",
     rule: "Rule",
     acknowledge: "Acknowledge",
@@ -203,7 +197,8 @@ export const en = {
     balance: "Balance",
     balanced: "Balances",
     unbalanced: "Does not balance",
-    allBalanced: "The day balances: nothing was lost.",
+    allBalanced: "The day balances: every message is accounted for.",
+    missingOf: "Missing: {missing} of {expected} expected",
     notBalanced: "The day does not balance",
     sum: "All devices",
     none: "Nothing was received on this day.",
@@ -216,7 +211,6 @@ export const en = {
   counted: {
     attempt: { one: "attempt", other: "attempts" } as Forms,
     ofDevices: { one: "device", other: "devices" } as Forms,
-    device: { one: "device", other: "devices" } as Forms,
     silentDevice: { one: "device is silent", other: "devices are silent" } as Forms,
     value: { one: "value", other: "values" } as Forms,
     message: { one: "message", other: "messages" } as Forms,
@@ -227,7 +221,6 @@ export const en = {
     quarantinedEntry: { one: "item in quarantine today", other: "items in quarantine today" } as Forms,
     entry: { one: "item", other: "items" } as Forms,
     account: { one: "account does not balance", other: "accounts do not balance" } as Forms,
-    reading: { one: "reading", other: "readings" } as Forms,
     field: { one: "field", other: "fields" } as Forms,
     openedAlert: { one: "alert shown", other: "alerts shown" } as Forms,
     shownDevice: { one: "device shown", other: "devices shown" } as Forms,

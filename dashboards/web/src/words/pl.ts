@@ -2,7 +2,6 @@ import type { Words } from "./en.ts";
 
 /** Every sentence of the page in Polish. */
 export const pl: Words = {
-  languageName: "Polski",
   language: "Język",
   skip: "Przejdź do treści",
   nav: {
@@ -44,7 +43,6 @@ export const pl: Words = {
     trouble: "Działaj teraz",
     asOf: "Stan z {time}",
     notReady: "Usługa nie jest gotowa",
-    silent: "milczą",
     alive: "Urządzenia nadające",
     ofAll: "z {total}",
     rate: "Wiadomości",
@@ -57,8 +55,6 @@ export const pl: Words = {
     journal: "Dziennik",
     journalHint: "Zajęte miejsce; po zapełnieniu usługa musi odmawiać",
     lag: "Czeka na przetworzenie",
-    health: "Usługa",
-    ready: "Gotowa",
     noAlerts: "Brak otwartych alarmów.",
     allAlerts: "Wszystkie alarmy",
     silentDevices: "Milczące urządzenia",
@@ -75,7 +71,6 @@ export const pl: Words = {
     last: "Ostatnia wartość",
     age: "Odebrano",
     battery: "Bateria",
-    status: "Stan",
     all: "Wszystkie",
     search: "Szukaj po nazwie",
     onlySilent: "Tylko milczące",
@@ -126,7 +121,6 @@ export const pl: Words = {
     open: "Otwarte",
     closed: "Zamknięte",
     since: "Od",
-    value: "Wartość",
     limit: "Granica",
     rule: "Reguła",
     acknowledge: "Potwierdź",
@@ -203,7 +197,8 @@ export const pl: Words = {
     balance: "Bilans",
     balanced: "Zgadza się",
     unbalanced: "Nie zgadza się",
-    allBalanced: "Dzień się zgadza: nic nie zginęło.",
+    allBalanced: "Dzień się zgadza: każda wiadomość jest rozliczona.",
+    missingOf: "Brakuje: {missing} z {expected} oczekiwanych",
     notBalanced: "Dzień się nie zgadza",
     sum: "Wszystkie urządzenia",
     none: "Tego dnia nic nie odebrano.",
@@ -216,7 +211,6 @@ export const pl: Words = {
   counted: {
     attempt: { one: "próba", few: "próby", many: "prób", other: "próby" },
     ofDevices: { one: "urządzenia", other: "urządzeń" },
-    device: { one: "urządzenie", few: "urządzenia", many: "urządzeń", other: "urządzenia" },
     silentDevice: {
       one: "urządzenie milczy",
       few: "urządzenia milczą",
@@ -247,7 +241,6 @@ export const pl: Words = {
       many: "kont się nie zgadza",
       other: "konta się nie zgadza",
     },
-    reading: { one: "odczyt", few: "odczyty", many: "odczytów", other: "odczytu" },
     field: { one: "pole", few: "pola", many: "pól", other: "pola" },
     openedAlert: {
       one: "alarm na liście",
