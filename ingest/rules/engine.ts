@@ -3,7 +3,7 @@ import type { AlertTransition } from "../alerts/port.js";
 import type { IdentifiedValue, StateStore } from "../stores/port.js";
 import { DeadlineHeap } from "./heap.js";
 import type { RuleEngine } from "./port.js";
-import { ListeningTime } from "./time.js";
+import { type KeptTime, RuleTime } from "./time.js";
 import {
   type FoldContext,
   isSilent,
@@ -27,18 +27,17 @@ interface DeviceWatches {
   anyLife: SilentWatch[];
 }
 
-interface Meta {
+interface Meta extends KeptTime {
   version: 1;
   position: number;
   /** Grows with each save; tells whether the last one was committed. */
   stamp: number;
-  listenedMs: number;
 }
 
 type StoredState = ThresholdState | SilentState;
 
 const metaKey = "@";
-const saveAfterValues = 20_000;
+const saveAfterValues = 100_000;
 const saveAfterMs = 10_000;
 
 const keyOf = (rule: string, device: string): string => `${rule}|${device}`;
@@ -48,7 +47,7 @@ export class Engine implements RuleEngine {
   readonly #table: ReturnType<StateStore["table"]>;
   readonly #registry: RegistryView;
   readonly #word: Wording;
-  readonly #time: ListeningTime;
+  readonly #time: RuleTime;
   #rules: readonly Rule[];
   #position: number;
   /** States that belong to no watch yet: read from disk, or left by a device or a rule. */
@@ -56,7 +55,8 @@ export class Engine implements RuleEngine {
   #watches = new Map<string, DeviceWatches>();
   #known = new Set<string>();
   #members = new Map<string, ReadonlySet<string>>();
-  #heap = new DeadlineHeap<Watch>();
+  #steadyHeap = new DeadlineHeap<Watch>();
+  #listenedHeap = new DeadlineHeap<Watch>();
   #isStale = true;
   /** Watches that differ from the disk, and keys that must leave it. */
   #changed = new Map<string, Watch>();
@@ -83,7 +83,7 @@ export class Engine implements RuleEngine {
     const meta = this.#readMeta();
     this.#position = meta?.position ?? 0;
     this.#stamp = meta?.stamp ?? 0;
-    this.#time = new ListeningTime(meta?.listenedMs ?? 0, monotonic);
+    this.#time = new RuleTime(meta ?? { steadyMs: 0, listenedMs: 0, wallMs: undefined }, monotonic);
     for (const { key, value } of this.#table.getRange()) {
       if (key !== metaKey) this.#orphans.set(String(key), value as StoredState);
     }
@@ -113,21 +113,22 @@ export class Engine implements RuleEngine {
     this.#confirm();
     if (this.#savedAtMs === Number.NEGATIVE_INFINITY || nowMs < this.#savedAtMs) this.#savedAtMs = nowMs;
     this.#nowMs = nowMs;
-    let untilMs = values.length === 0 ? nowMs : Number.NEGATIVE_INFINITY;
-    for (const value of values) untilMs = Math.max(untilMs, Math.min(value.receivedMs, nowMs));
-    this.#time.advance(untilMs, nowMs);
+    this.#time.look(nowMs);
+    if (values.length === 0) this.#time.moveTo(nowMs);
     if (this.#isStale) this.#rebuild(nowMs);
-    const context = this.#context(nowMs);
+    const context = this.#context();
     for (const value of values) {
       if (value.sequence <= this.#position) continue;
       this.#position = value.sequence;
       this.#valuesSinceSave += 1;
+      const untilMs = Math.min(value.receivedMs, nowMs);
+      if (untilMs > this.#time.wallMs) {
+        this.#time.moveTo(untilMs);
+        this.#seeDue(context);
+      }
       this.#see(value, context);
     }
-    for (let due = this.#heap.popDue(this.#time.nowMs); due; due = this.#heap.popDue(this.#time.nowMs)) {
-      due.queued = false;
-      if (this.#isWatched(due) && seeDeadline(due, context)) this.#mark(due, true);
-    }
+    this.#seeDue(context);
     return [...this.#unsaved];
   }
 
@@ -140,7 +141,7 @@ export class Engine implements RuleEngine {
       version: 1,
       position: this.#position,
       stamp: this.#stamp,
-      listenedMs: this.#time.nowMs,
+      ...this.#time.kept,
     };
     void this.#table.put(metaKey, meta);
     this.#saved = { stamp: this.#stamp, transitions: this.#unsaved.length };
@@ -171,22 +172,31 @@ export class Engine implements RuleEngine {
     return meta;
   }
 
-  #context(nowMs: number): FoldContext {
+  #context(): FoldContext {
     return {
       time: this.#time,
-      nowMs,
       word: this.#word,
       emit: (transition) => this.#unsaved.push(transition),
       schedule: (watch, at) => {
         if (watch.queued) return;
         watch.queued = true;
-        this.#heap.push(at, watch);
+        (isSilent(watch) ? this.#listenedHeap : this.#steadyHeap).push(at, watch);
       },
     };
   }
 
+  #seeDue(context: FoldContext): void {
+    const { steadyMs, listenedMs } = this.#time;
+    for (;;) {
+      const due = this.#steadyHeap.popDue(steadyMs) ?? this.#listenedHeap.popDue(listenedMs);
+      if (!due) return;
+      due.queued = false;
+      if (this.#isWatched(due) && seeDeadline(due, context)) this.#mark(due, true);
+    }
+  }
+
   #see(value: IdentifiedValue, context: FoldContext): void {
-    const watches = this.#watches.get(value.device) ?? this.#watchNew(value.device, context.nowMs);
+    const watches = this.#watches.get(value.device) ?? this.#watchNew(value.device, value.receivedMs);
     if (!watches) return;
     for (const watch of watches.thresholds.get(value.quantity) ?? []) {
       this.#mark(watch, seeValue(watch, value, context));
@@ -221,7 +231,8 @@ export class Engine implements RuleEngine {
     }
     this.#watches = new Map();
     this.#members.clear();
-    this.#heap = new DeadlineHeap();
+    this.#steadyHeap = new DeadlineHeap();
+    this.#listenedHeap = new DeadlineHeap();
     const stored = new Set([...this.#orphans.keys()].map((key) => key.slice(key.indexOf("|") + 1)));
     const anySilent = this.#rules.some((rule) => rule.kind === "silent");
     this.#known = new Set(this.#registry.devices().map((device) => device.id));
@@ -256,7 +267,7 @@ export class Engine implements RuleEngine {
     if (rule.devices && !rule.devices.some((glob) => matchesGlob(glob, device))) return undefined;
     if (rule.place !== undefined && !this.#membersOf(rule.place).has(device)) return undefined;
     const key = keyOf(rule.id, device);
-    const context = this.#context(nowMs);
+    const context = this.#context();
     if (rule.kind === "silent" && entry.everyMs === undefined) return undefined;
     const kept = this.#adopt(key, rule);
     if (rule.kind === "threshold") {
@@ -269,7 +280,7 @@ export class Engine implements RuleEngine {
     const isKept = kept !== undefined && "heardAt" in kept;
     const state: SilentState = isKept
       ? kept
-      : { quantity: rule.quantity ?? null, heardAt: this.#time.nowMs, receivedMs: nowMs };
+      : { quantity: rule.quantity ?? null, heardAt: this.#time.listenedMs, receivedMs: nowMs };
     const watch: SilentWatch = { key, device, queued: false, rule, allowedMs, state };
     if (!isKept) this.#mark(watch, false);
     if (!state.raised) context.schedule(watch, state.heardAt + allowedMs);

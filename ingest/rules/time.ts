@@ -1,53 +1,86 @@
+/** What is kept of the time over a restart; milliseconds. */
+export interface KeptTime {
+  /** Time that passed, without what the wall clock was set by. */
+  steadyMs: number;
+  /** The part of it during which the service listened. */
+  listenedMs: number;
+  /** What the wall clock showed then; undefined before the first. */
+  wallMs: number | undefined;
+}
+
 /**
- * The time during which the service listened, milliseconds from the first start.
- * It stands still while the service is down, while the wall clock is set back, and when it leaps ahead,
+ * The time that rules go by: it moves with the receive times of values and with ticks, never back,
+ * and stands still while the wall clock is set back or leaps ahead. Listening time stands still while the service is down too,
  * so that no device is called silent for a silence of ours.
  */
-export class ListeningTime {
+export class RuleTime {
+  #steadyMs: number;
   #listenedMs: number;
-  /** Listening time when this process began. */
-  readonly #startedAtMs: number;
-  #wallMs = Number.NEGATIVE_INFINITY;
-  #seenMs = Number.NEGATIVE_INFINITY;
-  #steadyMs: number | undefined;
+  #wallMs: number | undefined;
+  /** When this process began to judge; what was received before was heard by one before it. */
+  #startMs: number | undefined;
+  #seenMs = 0;
+  #monotonicMs: number | undefined;
   readonly #monotonic: (() => number) | undefined;
 
-  constructor(listenedMs: number, monotonic?: () => number) {
-    this.#listenedMs = listenedMs;
-    this.#startedAtMs = listenedMs;
+  constructor(kept: KeptTime, monotonic?: () => number) {
+    this.#steadyMs = kept.steadyMs;
+    this.#listenedMs = kept.listenedMs;
+    this.#wallMs = kept.wallMs;
     this.#monotonic = monotonic;
   }
 
-  /** Listening time now. */
-  get nowMs(): number {
+  /** What to keep. */
+  get kept(): KeptTime {
+    return { steadyMs: this.#steadyMs, listenedMs: this.#listenedMs, wallMs: this.#wallMs };
+  }
+
+  get steadyMs(): number {
+    return this.#steadyMs;
+  }
+
+  get listenedMs(): number {
     return this.#listenedMs;
   }
 
+  /** How far the wall clock's time was followed, epoch milliseconds. */
+  get wallMs(): number {
+    return this.#wallMs ?? 0;
+  }
+
   /**
-   * Moves on to wall time `untilMs` (at most `nowMs`, what the wall clock shows).
-   * With a monotonic clock, a wall clock that gained more than a minute on it counts as set, not as passed.
+   * Looks at the wall clock before it is followed.
+   * Gone back, it was set; with a monotonic clock, gaining more than a minute on it too.
    */
-  advance(untilMs: number, nowMs: number): void {
-    const steady = this.#monotonic?.();
+  look(nowMs: number): void {
+    const monotonicMs = this.#monotonic?.();
     const passed = nowMs - this.#seenMs;
-    const truly = steady === undefined || this.#steadyMs === undefined ? passed : steady - this.#steadyMs;
-    const wasSet = passed < 0 || passed - truly > 60_000;
+    const truly =
+      monotonicMs === undefined || this.#monotonicMs === undefined ? passed : monotonicMs - this.#monotonicMs;
     this.#seenMs = nowMs;
-    this.#steadyMs = steady;
-    if (this.#wallMs === Number.NEGATIVE_INFINITY) {
+    this.#monotonicMs = monotonicMs;
+    if (this.#startMs === undefined) {
+      this.#startMs = nowMs;
+    } else if (passed < 0 || passed - truly > 60_000) {
+      this.#steadyMs += Math.max(0, truly);
+      this.#listenedMs += Math.max(0, truly);
+      this.#startMs = nowMs;
       this.#wallMs = nowMs;
-    } else if (wasSet) {
-      this.#listenedMs += Math.max(0, passed < 0 && steady === undefined ? 0 : truly);
-      this.#wallMs = nowMs;
-    } else if (untilMs > this.#wallMs) {
-      this.#listenedMs += untilMs - this.#wallMs;
-      this.#wallMs = untilMs;
     }
   }
 
-  /** Listening time at which something was received that the wall clock dated `receivedMs`. */
-  at(receivedMs: number): number {
-    const age = Math.max(0, this.#wallMs - receivedMs);
-    return Math.max(this.#startedAtMs, this.#listenedMs - age);
+  /** Follows the wall clock to `untilMs`. */
+  moveTo(untilMs: number): void {
+    const from = (this.#wallMs ??= untilMs);
+    if (untilMs <= from) return;
+    const start = this.#startMs ?? untilMs;
+    this.#steadyMs += untilMs - from;
+    this.#listenedMs += untilMs - (untilMs < start ? from : Math.max(from, start));
+    this.#wallMs = untilMs;
+  }
+
+  /** Listening time at which something came in that the wall clock dated `receivedMs`. */
+  listenedAt(receivedMs: number): number {
+    return this.#listenedMs - Math.max(0, this.wallMs - receivedMs);
   }
 }

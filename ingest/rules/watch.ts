@@ -1,7 +1,7 @@
 import type { Rule, SilentRule, ThresholdRule } from "../../devices/index.js";
 import type { AlertTransition } from "../alerts/port.js";
 import type { IdentifiedValue } from "../stores/port.js";
-import type { ListeningTime } from "./time.js";
+import type { RuleTime } from "./time.js";
 
 /** What is kept of one threshold rule at one device. Times epoch milliseconds unless said otherwise. */
 export interface ThresholdState {
@@ -9,7 +9,7 @@ export interface ThresholdState {
   /** Event time and number of the newest value. */
   lastMs?: number;
   lastValue?: number;
-  /** Since when the limit is broken: event time, and listening time when it was learned. */
+  /** Since when the limit is broken: event time, and steady time when it was learned. */
   brokenMs?: number;
   brokenAt?: number;
   raised?: AlertTransition;
@@ -61,11 +61,10 @@ export interface Wording {
 
 /** What a step of the fold works with. */
 export interface FoldContext {
-  time: ListeningTime;
-  nowMs: number;
+  time: RuleTime;
   word: Wording;
   emit(transition: AlertTransition): void;
-  /** Asks to be looked at when listening time reaches `at`. */
+  /** Asks to be looked at when the watch's time (steady for thresholds, listening for silence) reaches `at`. */
   schedule(watch: Watch, at: number): void;
 }
 
@@ -99,7 +98,7 @@ function raiseThreshold(watch: ThresholdWatch, atMs: number, context: FoldContex
 export function seeValue(watch: ThresholdWatch, value: IdentifiedValue, context: FoldContext): boolean {
   const { rule, state } = watch;
   const { lastMs = Number.NEGATIVE_INFINITY } = state;
-  if (value.timeMs < lastMs && lastMs <= context.nowMs + clockToleranceMs) return false;
+  if (value.timeMs < lastMs && lastMs <= context.time.wallMs + clockToleranceMs) return false;
   let changed = false;
   if (state.brokenMs !== undefined && value.timeMs - state.brokenMs >= (rule.for ?? 0)) {
     raiseThreshold(watch, state.brokenMs + (rule.for ?? 0), context);
@@ -122,7 +121,7 @@ export function seeValue(watch: ThresholdWatch, value: IdentifiedValue, context:
     return true;
   }
   state.brokenMs = value.timeMs;
-  state.brokenAt = context.time.nowMs;
+  state.brokenAt = context.time.steadyMs;
   if ((rule.for ?? 0) === 0) raiseThreshold(watch, value.timeMs, context);
   else context.schedule(watch, state.brokenAt + (rule.for ?? 0));
   return true;
@@ -131,8 +130,8 @@ export function seeValue(watch: ThresholdWatch, value: IdentifiedValue, context:
 /** Lets a silent rule see a sign of life, of whatever event time. True when its phase changed. */
 export function seeLife(watch: SilentWatch, value: IdentifiedValue, context: FoldContext): boolean {
   const { state } = watch;
-  if (value.receivedMs <= state.receivedMs && state.receivedMs <= context.nowMs) return false;
-  state.heardAt = Math.max(state.heardAt, context.time.at(value.receivedMs));
+  if (value.receivedMs <= state.receivedMs && state.receivedMs <= context.time.wallMs) return false;
+  state.heardAt = Math.max(state.heardAt, context.time.listenedAt(value.receivedMs));
   const since = state.receivedMs;
   state.receivedMs = value.receivedMs;
   if (!state.raised) return false;
@@ -149,15 +148,19 @@ export function seeLife(watch: SilentWatch, value: IdentifiedValue, context: Fol
 
 /** Lets a watch see that its deadline came. True when its phase changed. */
 export function seeDeadline(watch: Watch, context: FoldContext): boolean {
-  const now = context.time.nowMs;
   if (isSilent(watch)) {
+    const now = context.time.listenedMs;
     const { state, allowedMs } = watch;
     if (state.raised) return false;
     if (now < state.heardAt + allowedMs) {
       context.schedule(watch, state.heardAt + allowedMs);
       return false;
     }
-    const facts = { value: (now - state.heardAt) / 1_000, sinceMs: state.receivedMs, atMs: context.nowMs };
+    const facts = {
+      value: (now - state.heardAt) / 1_000,
+      sinceMs: state.receivedMs,
+      atMs: context.time.wallMs,
+    };
     state.raised = context.word(watch.rule, watch.device, facts, undefined);
     context.emit(state.raised);
     return true;
@@ -165,11 +168,12 @@ export function seeDeadline(watch: Watch, context: FoldContext): boolean {
   const { state, rule } = watch;
   if (state.brokenAt === undefined) return false;
   const dueAt = state.brokenAt + (rule.for ?? 0);
-  if (now < dueAt) {
+  if (context.time.steadyMs < dueAt) {
     context.schedule(watch, dueAt);
     return false;
   }
-  raiseThreshold(watch, context.nowMs, context);
+  const { wallMs } = context.time;
+  raiseThreshold(watch, Math.min(wallMs, (state.brokenMs ?? wallMs) + (rule.for ?? 0)), context);
   return true;
 }
 
