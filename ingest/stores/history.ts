@@ -2,6 +2,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { ObiegError } from "../../devices/index.js";
+import { adoptSealed } from "./adopt.js";
+import { backUp } from "./backup.js";
+import { type BulkRun, loadBulk } from "./bulk.js";
 import type { HistoryCore } from "./core.js";
 import { Database } from "./database.js";
 import { readDays, SealedFiles } from "./days.js";
@@ -27,12 +30,13 @@ import type {
   StoredReading,
 } from "./port.js";
 import { readQuarantine, writeQuarantine } from "./quarantine-table.js";
-import { readingOf, readReadings } from "./readings-query.js";
+import { readConflicts, readingOf, readReadings } from "./readings-query.js";
 import { prepareSchema } from "./schema.js";
 import { sealedRows } from "./sealed-rows.js";
 import { readSeries } from "./series-query.js";
 import { type Series, SeriesTable } from "./series-table.js";
 import { numberOf, rowsOf } from "./sql.js";
+import { Upkeep } from "./upkeep.js";
 import { Zone } from "./zone.js";
 
 const compactAfterRows = 200_000;
@@ -40,6 +44,7 @@ const compactAfterRows = 200_000;
 /** The embedded history: recent days in DuckDB, sealed days as Parquet, read as one. */
 export class EmbeddedHistory implements History {
   readonly #core: HistoryCore;
+  readonly #upkeep: Upkeep;
   readonly #writing = new Lock();
   #identity: Identity;
   #position = 0;
@@ -47,14 +52,17 @@ export class EmbeddedHistory implements History {
 
   private constructor(core: HistoryCore, identity: Identity) {
     this.#core = core;
+    this.#upkeep = new Upkeep(core);
     this.#identity = identity;
   }
 
   /** Use {@link openHistory}. */
   static async open(core: HistoryCore): Promise<EmbeddedHistory> {
     const history = new EmbeddedHistory(core, new Identity(core.series, async () => new Map(), 0, 0));
-    await prepareSchema(core.database.keeper);
+    const fresh = await prepareSchema(core.database.keeper);
     await history.#load();
+    if (fresh) await adoptSealed(core);
+    await history.#upkeep.tidy();
     return history;
   }
 
@@ -132,9 +140,9 @@ export class EmbeddedHistory implements History {
         newest.set(key, { series, timeMs: series.newest.timeMs });
       }
     }
-    return [...newest.values()].flatMap(({ series }) =>
-      series.newest ? [readingOf(this.#core, series, series.newest)] : [],
-    );
+    return [...newest]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([, { series }]) => (series.newest ? [readingOf(this.#core, series, series.newest)] : []));
   }
 
   ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]> {
@@ -145,13 +153,33 @@ export class EmbeddedHistory implements History {
     return this.#core.database.read((connection) => readQuarantine(connection, query));
   }
 
-  async maintain(_nowMs: number): Promise<MaintenanceReport> {
-    return { sealedDays: [], resealedDays: [], expiredRows: 0 };
+  async maintain(nowMs: number): Promise<MaintenanceReport> {
+    const report = await this.#upkeep.run(nowMs, () => this.lastSequence);
+    this.#ledgerRows = 0;
+    return report;
   }
 
-  holdFor(_consumer: string, _sequence: number): void {}
+  holdFor(consumer: string, sequence: number): void {
+    this.#upkeep.hold(consumer, sequence);
+  }
 
-  async backup(_dir: string): Promise<void> {}
+  backup(dir: string): Promise<void> {
+    return this.#upkeep.exclusive(() => backUp(this.#core, dir));
+  }
+
+  /**
+   * Loads a made-up past (the demo's) straight into history, beside the journal: sealed days marked as demo, recent ones hot.
+   * Its rows have no sequence: sinks and rules don't see them. Gives the number of rows.
+   * Throws `bulk-overlap` when one of the days is sealed already.
+   */
+  bulkLoad(runs: AsyncIterable<BulkRun> | Iterable<BulkRun>): Promise<number> {
+    return this.#upkeep.exclusive(() => this.#writing.run(() => loadBulk(this.#core, runs)));
+  }
+
+  /** Values that came with another number for an identity already stored, oldest first, at most `limit`. */
+  conflicts(query: { fromMs: number; toMs: number; limit: number }): Promise<StoredReading[]> {
+    return readConflicts(this.#core, query);
+  }
 
   async status(): Promise<HistoryStatus> {
     const { database, files } = this.#core;
@@ -168,7 +196,7 @@ export class EmbeddedHistory implements History {
   }
 
   async close(): Promise<void> {
-    await this.#writing.run(() => this.#core.database.close());
+    await this.#upkeep.exclusive(() => this.#writing.run(() => this.#core.database.close()));
   }
 
   /** Reads what memory holds of the database: series, their newest values, position and sequence. */

@@ -108,7 +108,7 @@ function entryOf(row: Row): QuarantineEntry {
     device: textOf(row["device"]),
     user: textOf(row["user_name"]),
     topic: textOf(row["topic"]),
-    payload: payload instanceof Uint8Array ? payload : new Uint8Array(),
+    payload: payload instanceof Uint8Array ? Uint8Array.from(payload) : new Uint8Array(),
     whole: row["whole"] === true,
     reason: textOf(row["reason"]),
     paths: JSON.parse(textOf(row["paths"])) as string[],

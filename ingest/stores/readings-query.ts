@@ -68,6 +68,24 @@ export async function readReadings(core: HistoryCore, query: ReadingsQuery): Pro
   };
 }
 
+/** Reads the values that were kept aside as conflicts, oldest first. */
+export async function readConflicts(
+  core: HistoryCore,
+  query: { fromMs: number; toMs: number; limit: number },
+): Promise<StoredReading[]> {
+  const rows = await core.database.read((connection) =>
+    rowsOf(
+      connection,
+      `select series, "time"::double as t, received::double as r, value, null as s from conflicts
+       where "time" >= ${query.fromMs} and "time" < ${query.toMs} order by "time", series, received limit ${query.limit}`,
+    ),
+  );
+  return rows.flatMap((row) => {
+    const series = core.series.byId(numberOf(row["series"]));
+    return series ? [readingOf(core, series, newestOf(row))] : [];
+  });
+}
+
 /** A stored value as it is read back. */
 export function readingOf(core: HistoryCore, series: Series, value: NewestValue): StoredReading {
   return {

@@ -1,0 +1,66 @@
+import { statSync } from "node:fs";
+import { join, relative } from "node:path";
+import type { HistoryCore } from "./core.js";
+import { parquetOf } from "./database.js";
+import { sha256Of } from "./days.js";
+import { appendSeries } from "./hot.js";
+import { enlist } from "./seal.js";
+import { numberOf, rowsOf, textOf } from "./sql.js";
+import { sealedFilesIn, sealedNameOf } from "./upkeep.js";
+
+/**
+ * Takes sealed days that lie in the folder of a new database into its manifest: what remains when `history.duckdb` was lost.
+ * Of each day the highest revision that can be read is taken.
+ */
+export async function adoptSealed(core: HistoryCore): Promise<void> {
+  const { dir } = core.options;
+  const byDay = new Map<string, { path: string; revision: number }[]>();
+  for (const path of sealedFilesIn(join(dir, "history"))) {
+    const name = sealedNameOf(path);
+    if (!name) continue;
+    const list = byDay.get(name.day) ?? [];
+    list.push({ path, revision: name.revision });
+    byDay.set(name.day, list);
+  }
+  for (const [day, candidates] of [...byDay].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    for (const { path, revision } of candidates.sort((a, b) => b.revision - a.revision)) {
+      if (await adoptFile(core, day, path, revision)) break;
+    }
+  }
+}
+
+async function adoptFile(core: HistoryCore, day: string, path: string, revision: number): Promise<boolean> {
+  const connection = core.database.keeper;
+  let rows: number;
+  try {
+    const found = await rowsOf(
+      connection,
+      `select device, quantity, attributes, count(*)::double as n, sum(value) as s, max("time") as t, max(unit) as u, max(received_delay_ms) as d from ${parquetOf([path])} group by all`,
+    );
+    rows = found.reduce((sum, row) => sum + numberOf(row["n"]), 0);
+    for (const row of found) {
+      core.series.obtain(textOf(row["device"]), textOf(row["quantity"]), textOf(row["attributes"]));
+    }
+  } catch {
+    return false;
+  }
+  const unsaved = [...core.series.unsaved];
+  await core.database.write((writer) => appendSeries(writer, unsaved));
+  core.series.saved(unsaved.length);
+  const local = core.zone.day(day);
+  const sealed = {
+    day,
+    revision,
+    file: relative(core.options.dir, path),
+    rows,
+    bytes: statSync(path).size,
+    sha256: await sha256Of(path),
+    fromMs: local.fromMs,
+    toMs: local.toMs,
+    demo: false,
+  };
+  await core.files.trust(sealed);
+  const order = { day: local, former: undefined, upTo: 0, expired: [], table: "adopted", demo: false };
+  await enlist(core, order, sealed);
+  return true;
+}

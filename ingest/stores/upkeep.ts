@@ -1,0 +1,198 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type HistoryCore, dayMs } from "./core.js";
+import { readDays, type SealedDay } from "./days.js";
+import { compactLedger } from "./ledger-table.js";
+import { Lock } from "./lock.js";
+import type { MaintenanceReport } from "./port.js";
+import { removeFile, sealDay } from "./seal.js";
+import { literals, numberOf, rowsOf, textOf } from "./sql.js";
+import type { LocalDay } from "./zone.js";
+
+const sealedName = /^(\d{4}-\d{2}-\d{2})\.r(\d+)\.parquet$/;
+const checkedARun = 20;
+
+/** Seals days that have ended, reseals what late data touched, ends retention, folds partial sums. One run at a time. */
+export class Upkeep {
+  readonly #core: HistoryCore;
+  readonly #running = new Lock();
+  readonly #holds = new Map<string, number>();
+  #superseded: string[] = [];
+  #checkFrom = 0;
+
+  constructor(core: HistoryCore) {
+    this.#core = core;
+  }
+
+  /** Rows above a consumer's sequence stay hot (and readable by `after`) until it has passed them, at most `holdDays`. */
+  hold(consumer: string, sequence: number): void {
+    this.#holds.set(consumer, sequence);
+  }
+
+  /** Runs `body` when no upkeep is under way, and holds upkeep off meanwhile. */
+  exclusive<T>(body: () => Promise<T>): Promise<T> {
+    return this.#running.run(body);
+  }
+
+  /** Does what is due at `nowMs`. `lastSequence`: of the last committed value. */
+  run(nowMs: number, lastSequence: () => number): Promise<MaintenanceReport> {
+    return this.exclusive(async () => {
+      const report: MaintenanceReport = { sealedDays: [], resealedDays: [], expiredRows: 0 };
+      const { database } = this.#core;
+      await database.write(compactLedger, database.keeper);
+      const sealed = new Map((await readDays(database.keeper)).map((day) => [day.day, day]));
+      const sealBefore = sealedBefore(this.#core, nowMs);
+      for (const day of await this.#dueDays(sealBefore, nowMs)) {
+        const former = sealed.get(day.day);
+        if (former && (await this.#core.files.check(former))) continue;
+        const expired = await this.#expiredDevices(day, nowMs);
+        const upTo = lastSequence();
+        const order = { day, former, upTo, expired, table: "readings", demo: former?.demo ?? false };
+        const { sealed: now, expiredRows } = await sealDay(this.#core, order);
+        report.expiredRows += expiredRows;
+        if (now) (former ? report.resealedDays : report.sealedDays).push(day.day);
+        this.#replace(sealed, day.day, former, now);
+      }
+      await this.#expire(sealed, nowMs, report);
+      await this.#forgetQuarantine(nowMs);
+      await this.#checkSome([...sealed.values()]);
+      await this.#clean();
+      return report;
+    });
+  }
+
+  /**
+   * Removes what a crash has left: unfinished files, and revisions that no manifest names though the day's rows stand elsewhere.
+   * A file that may be the only place of its rows is never touched.
+   */
+  async tidy(): Promise<void> {
+    const { database, options, zone } = this.#core;
+    const days = await readDays(database.keeper);
+    const named = new Set(days.map((day) => join(options.dir, day.file)));
+    const standing = new Set(days.map((day) => day.day));
+    for (const path of sealedFilesIn(join(options.dir, "history"))) {
+      if (named.has(path)) continue;
+      const name = sealedNameOf(path);
+      if (name && !standing.has(name.day)) {
+        const { fromMs, toMs } = zone.day(name.day);
+        const [row] = await rowsOf(
+          database.keeper,
+          `select count(*)::double as n from readings where "time" >= ${fromMs} and "time" < ${toMs}`,
+        );
+        if (numberOf(row?.["n"]) === 0) continue;
+      }
+      await removeFile(path);
+    }
+  }
+
+  /** Days that have ended, hold hot rows, and that no consumer waits for. */
+  async #dueDays(before: number, nowMs: number): Promise<LocalDay[]> {
+    const { database, zone, options } = this.#core;
+    const held = Math.min(Number.POSITIVE_INFINITY, ...this.#holds.values());
+    const rows = await rowsOf(
+      database.keeper,
+      `select ("time" // 900000 * 900000)::double as t, max(sequence)::double as s from readings where "time" < ${before} group by 1 order by 1`,
+    );
+    const due = new Map<string, { day: LocalDay; newest: number }>();
+    for (const row of rows) {
+      const day = zone.at(numberOf(row["t"]));
+      const newest = Math.max(due.get(day.day)?.newest ?? 0, numberOf(row["s"]));
+      due.set(day.day, { day, newest });
+    }
+    return [...due.values()]
+      .filter(({ day, newest }) => newest <= held || day.toMs < nowMs - options.holdDays * dayMs)
+      .map(({ day }) => day);
+  }
+
+  async #expiredDevices(day: LocalDay, nowMs: number): Promise<string[]> {
+    const { options, series } = this.#core;
+    const devices = new Set([...series.all()].map(({ device }) => device));
+    return [...devices].filter(
+      (device) => day.toMs <= nowMs - options.retention(options.classOf(device)) * dayMs,
+    );
+  }
+
+  /** Rewrites sealed days without the rows whose retention has ended. */
+  async #expire(sealed: Map<string, SealedDay>, nowMs: number, report: MaintenanceReport): Promise<void> {
+    const { database, zone } = this.#core;
+    for (const former of sealed.values()) {
+      const day = zone.day(former.day);
+      const expired = await this.#expiredDevices(day, nowMs);
+      if (expired.length === 0) continue;
+      const [row] = await rowsOf(
+        database.keeper,
+        `select count(*)::integer as n from day_devices where day = '${former.day}' and rows > 0 and device in ${literals(expired)}`,
+      );
+      if (numberOf(row?.["n"]) === 0 || (await this.#core.files.check(former))) continue;
+      const order = { day, former, upTo: -1, expired, table: "readings", demo: former.demo };
+      const { sealed: now, expiredRows } = await sealDay(this.#core, order);
+      await database.write(async (connection) => {
+        await connection.run(
+          `update day_devices set rows = 0 where day = '${former.day}' and device in ${literals(expired)}`,
+        );
+      }, database.keeper);
+      report.expiredRows += expiredRows;
+      this.#replace(sealed, former.day, former, now);
+    }
+  }
+
+  #replace(
+    sealed: Map<string, SealedDay>,
+    day: string,
+    former: SealedDay | undefined,
+    now: SealedDay | undefined,
+  ): void {
+    if (former) this.#superseded.push(this.#core.files.pathOf(former));
+    if (now) sealed.set(day, now);
+    else sealed.delete(day);
+  }
+
+  async #forgetQuarantine(nowMs: number): Promise<void> {
+    const { database, options } = this.#core;
+    if (!Number.isFinite(options.quarantineDays)) return;
+    await database.write(async (connection) => {
+      await connection.run(
+        `delete from quarantine where received < ${nowMs - options.quarantineDays * dayMs}`,
+      );
+      await connection.run(
+        "delete from quarantine_raw where message not in (select message from quarantine)",
+      );
+    }, database.keeper);
+  }
+
+  /** Reads some sealed files again each time, so that silent damage is found within a while. */
+  async #checkSome(days: readonly SealedDay[]): Promise<void> {
+    for (let i = 0; i < Math.min(checkedARun, days.length); i += 1) {
+      const day = days[(this.#checkFrom + i) % days.length];
+      if (day) await this.#core.files.check(day, true);
+    }
+    this.#checkFrom += checkedARun;
+  }
+
+  /** Removes superseded revisions once nobody reads a snapshot that may name them. */
+  async #clean(): Promise<void> {
+    if (this.#core.database.reading > 0) return;
+    const files = this.#superseded;
+    this.#superseded = [];
+    for (const file of files) await removeFile(file);
+  }
+}
+
+/** Days that end at or before this instant are due for sealing: `hotDays` after their end. */
+export function sealedBefore({ zone, options }: HistoryCore, nowMs: number): number {
+  return zone.at(zone.at(nowMs).fromMs - options.hotDays * dayMs - dayMs / 2).toMs;
+}
+
+/** Paths of all sealed files (and unfinished ones) under the folder. */
+export function sealedFilesIn(history: string): string[] {
+  if (!existsSync(history)) return [];
+  return readdirSync(history, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".parquet") || name.endsWith(".parquet.tmp"))
+    .map((name) => join(history, name));
+}
+
+/** Day and revision that a sealed file's name tells; undefined for other names. */
+export function sealedNameOf(path: string): { day: string; revision: number } | undefined {
+  const match = sealedName.exec(path.slice(path.lastIndexOf("/") + 1));
+  return match ? { day: textOf(match[1]), revision: Number(match[2]) } : undefined;
+}

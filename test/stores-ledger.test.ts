@@ -1,0 +1,158 @@
+import { expect, test } from "vitest";
+import type { QuarantineEntry } from "../ingest/stores/port.js";
+import { Zone } from "../ingest/stores/zone.js";
+import { noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
+
+const quarterMs = 900_000;
+
+test("a day's account balances, with slots of 23, 24 and 25 hours, the same before and after sealing", async () => {
+  const { history, clock } = await openTestHistory({ devices: () => ["d0"] });
+  const zone = new Zone("Europe/Warsaw");
+  for (const [day, slots] of [
+    ["2026-03-29", 92],
+    ["2026-06-10", 96],
+    ["2026-10-25", 100],
+  ] as const) {
+    const { fromMs, toMs } = zone.day(day);
+    clock.nowMs = toMs + 1;
+    const values = Array.from({ length: slots }, (_, i) => valueAt(fromMs + i * quarterMs + 5_000, i));
+    await take(history, values.slice(3));
+    const [open] = await history.ledger({ fromDay: day, toDay: day });
+    expect(open?.slots).toEqual({ expected: slots, covered: slots - 3, missing: 3 });
+    expect(open).toMatchObject({ balanced: true, values: { stored: slots - 3 } });
+    clock.nowMs = toMs + 5 * 86_400_000;
+    await history.maintain(clock.nowMs);
+    expect(await history.ledger({ fromDay: day, toDay: day })).toEqual([open]);
+  }
+  await history.close();
+});
+
+test("slots are expected only once they have ended, and only of devices that existed", async () => {
+  const { history, clock } = await openTestHistory({
+    sinceMsOf: (device) => (device === "d1" ? noonMs - 2 * quarterMs : noonMs - 30 * 86_400_000),
+  });
+  clock.nowMs = noonMs + 60_000;
+  await take(history, [valueAt(noonMs - 1, 1, { device: "d1" }), valueAt(noonMs + 1, 2, { device: "d1" })]);
+  const accounts = await history.ledger({ fromDay: "2026-06-10", toDay: "2026-06-12" });
+  expect(accounts.map(({ device, slots }) => [device, slots])).toEqual([
+    ["d0", { expected: 48, covered: 0, missing: 48 }],
+    ["d1", { expected: 2, covered: 1, missing: 1 }],
+  ]);
+  await history.close();
+});
+
+test("sums of many batches are the same before and after they are folded, and after a restart", async () => {
+  const { history, clock, dir } = await openTestHistory();
+  for (let i = 0; i < 5; i += 1) {
+    await take(history, [valueAt(noonMs + i, i), valueAt(noonMs, 0), valueAt(noonMs, 9)]);
+  }
+  const query = { fromDay: "2026-06-10", toDay: "2026-06-10", device: "d0" };
+  const before = await history.ledger(query);
+  expect(before[0]).toMatchObject({
+    balanced: true,
+    values: { decoded: 15, stored: 5, duplicate: 5, conflict: 5 },
+  });
+  await history.maintain(clock.nowMs);
+  expect(await history.ledger(query)).toEqual(before);
+  await history.close();
+  const { history: again } = await openTestHistory({ dir });
+  expect(await again.ledger(query)).toEqual(before);
+  expect(again.position).toBe(history.position);
+  const conflicts = await again.conflicts({ fromMs: noonMs, toMs: noonMs + 1, limit: 10 });
+  expect(conflicts.map((item) => item.value)).toEqual([9, 9, 9, 9, 9]);
+  await again.close();
+});
+
+function entry(message: number, n: number, more: Partial<QuarantineEntry> = {}): QuarantineEntry {
+  return {
+    id: `${message}-${n}`,
+    message,
+    receivedMs: noonMs + message,
+    device: "d0",
+    user: "gateway's",
+    topic: "readings/d0",
+    payload: new Uint8Array([0, 255, 39, message]),
+    whole: n === 0,
+    reason: n === 0 ? "not-json" : "out-of-range",
+    paths: n === 0 ? [] : ["/a", "/b'"],
+    count: n === 0 ? 0 : 2,
+    detail: "it's 'quoted'",
+    status: "open",
+    ...more,
+  };
+}
+
+test("quarantined entries come back with their raw bytes, page by page, and change status with a batch", async () => {
+  const { history } = await openTestHistory();
+  const entries = [entry(1, 0), entry(2, 1), entry(2, 2), entry(3, 0)];
+  await take(history, [], entries);
+  const first = await history.quarantine({ limit: 3 });
+  const rest = await history.quarantine({ limit: 3, cursor: first.next ?? "" });
+  expect([...first.items, ...rest.items]).toEqual(entries);
+  expect(rest.next).toBeUndefined();
+  await history.commit({
+    position: history.position,
+    values: [],
+    ledger: [],
+    quarantine: [entry(3, 0, { detail: "again" })],
+    resolved: [{ id: "2-1", status: "replayed", by: "admin", atMs: noonMs }],
+  });
+  expect((await history.quarantine({ limit: 9, status: "replayed" })).items).toEqual([
+    { ...entries[1], status: "replayed", changedMs: noonMs, changedBy: "admin" },
+  ]);
+  expect(
+    (await history.quarantine({ limit: 9, reason: "not-json" })).items.map((item) => item.detail),
+  ).toEqual(["it's 'quoted'", "again"]);
+  await expect(history.quarantine({ limit: 1, cursor: "x" })).rejects.toMatchObject({ code: "bad-cursor" });
+  await history.close();
+});
+
+test("pages of readings add up to the whole, over hot and sealed days", async () => {
+  const { history, clock } = await openTestHistory();
+  const values = Array.from({ length: 50 }, (_, i) =>
+    valueAt(noonMs - i * 10_000_000, i, { device: `d${i % 2}` }),
+  );
+  await take(history, values);
+  await history.maintain(clock.nowMs);
+  const whole = await history.readings({ limit: 1_000 });
+  expect(whole.items.length).toBe(50);
+  const paged: unknown[] = [];
+  for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+    const page = await history.readings({ limit: 7, ...(cursor === undefined ? {} : { cursor }) });
+    paged.push(...page.items);
+    cursor = page.next;
+  }
+  expect(paged).toEqual(whole.items);
+  await history.close();
+});
+
+test("a made-up past is sealed, marked, accounted for and answers like any other", async () => {
+  const { history, clock } = await openTestHistory();
+  const times = Float64Array.from({ length: 96 * 10 }, (_, i) => noonMs - i * quarterMs).reverse();
+  const run = {
+    quantity: "energy_import_kwh",
+    attributes: "",
+    timesMs: times,
+    values: times.map((_, i) => i),
+  };
+  expect(await history.bulkLoad(["d0", "d1"].map((device) => ({ ...run, device })))).toBe(1_920);
+  const { hotRows, sealedDays } = await history.status();
+  expect(hotRows).toBeLessThan(3 * 96 * 2);
+  expect(sealedDays).toBeGreaterThan(6);
+  expect((await history.readings({ limit: 5_000, devices: ["d0"] })).items.map((item) => item.value)).toEqual(
+    [...run.values],
+  );
+  expect((await history.latest(["d1"]))[0]).toMatchObject({ value: 959, timeMs: noonMs });
+  expect(await history.after(0, 10)).toEqual([]);
+  const accounts = await history.ledger({ fromDay: "2026-06-01", toDay: "2026-06-10" });
+  expect(accounts.every((account) => account.balanced)).toBe(true);
+  expect(accounts.find((account) => account.day === "2026-06-05")?.slots).toEqual({
+    expected: 96,
+    covered: 96,
+    missing: 0,
+  });
+  const [judged] = await take(history, [valueAt(noonMs - 5 * 86_400_000, -1)]);
+  expect(judged?.verdict).toBe("conflict");
+  await history.maintain(clock.nowMs);
+  await history.close();
+});

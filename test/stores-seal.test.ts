@@ -1,0 +1,188 @@
+import { copyFileSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import type { EmbeddedHistory } from "../ingest/stores/history.js";
+import type { SeriesQuery } from "../ingest/stores/port.js";
+import { noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
+
+const dayMs = 86_400_000;
+const steps: SeriesQuery["step"][] = [600_000, 3_600_000, 7_200_000, "hour", "day", "week", "month", "year"];
+
+/** Everything a reader can ask, as one comparable answer. */
+async function answers(history: EmbeddedHistory, fromMs: number, toMs: number): Promise<unknown> {
+  const readings = await history.readings({ limit: 10_000 });
+  const series = await Promise.all(
+    steps.flatMap((step) =>
+      ["Europe/Warsaw", "Asia/Kolkata"].map((timeZone) =>
+        history.series({
+          devices: ["d0", "d1"],
+          quantity: "energy_import_kwh",
+          step,
+          timeZone,
+          fromMs,
+          toMs,
+        }),
+      ),
+    ),
+  );
+  return {
+    readings: readings.items.map(({ sequence: _sequence, ...item }) => item),
+    series: series.map((points) =>
+      points.map((point) => ({ ...point, mean: Math.round(point.mean * 1e6) / 1e6 })),
+    ),
+    latest: (await history.latest()).map(({ sequence: _sequence, ...item }) => item),
+  };
+}
+
+const someValues = fc.uniqueArray(
+  fc.record({
+    device: fc.constantFrom("d0", "d1"),
+    minute: fc.integer({ min: 0, max: 6 * 24 * 60 }),
+    value: fc.integer({ min: -50, max: 50 }),
+  }),
+  { minLength: 1, maxLength: 60, selector: ({ device, minute }) => `${device} ${minute}` },
+);
+
+test("sealing and resealing change no answer", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      someValues,
+      someValues,
+      fc.integer({ min: 0, max: 4 * dayMs }),
+      fc.integer({ min: 1, max: 4 * dayMs }),
+      async (early, later, offset, length) => {
+        const { history, clock } = await openTestHistory();
+        const base = Date.parse("2026-03-26T00:00:00+01:00");
+        clock.nowMs = base + 9 * dayMs;
+        const range = [base + offset, base + offset + length] as const;
+        for (const batch of [early, later]) {
+          await take(
+            history,
+            batch.map(({ device, minute, value }) => valueAt(base + minute * 60_000, value, { device })),
+          );
+          const before = await answers(history, ...range);
+          await history.maintain(clock.nowMs);
+          expect((await history.status()).hotRows).toBe(0);
+          expect(await answers(history, ...range)).toEqual(before);
+        }
+        await history.close();
+      },
+    ),
+    { numRuns: 8 },
+  );
+});
+
+test("days are sealed when their hot days are over, and late data makes a new revision", async () => {
+  const { history, clock, dir } = await openTestHistory();
+  await take(history, [valueAt(noonMs - 3 * dayMs, 1), valueAt(noonMs - 2 * dayMs, 2), valueAt(noonMs, 3)]);
+  expect(await history.maintain(clock.nowMs)).toMatchObject({ sealedDays: ["2026-06-07"], resealedDays: [] });
+  await take(history, [valueAt(noonMs - 3 * dayMs + 1, 4)]);
+  expect(await history.maintain(clock.nowMs)).toMatchObject({ sealedDays: [], resealedDays: ["2026-06-07"] });
+  await history.maintain(clock.nowMs);
+  expect(readdirSync(join(dir, "history", "2026"))).toEqual(["2026-06-07.r2.parquet"]);
+  await history.close();
+});
+
+test("a consumer that has fallen behind holds its rows back from sealing, but not for ever", async () => {
+  const { history, clock } = await openTestHistory({ holdDays: 10 });
+  await take(history, [valueAt(noonMs - 5 * dayMs, 1)]);
+  history.holdFor("influx", 0);
+  expect((await history.maintain(clock.nowMs)).sealedDays).toEqual([]);
+  expect((await history.after(0, 10)).length).toBe(1);
+  clock.nowMs += 10 * dayMs;
+  expect((await history.maintain(clock.nowMs)).sealedDays).toEqual(["2026-06-05"]);
+  await history.close();
+});
+
+test("a damaged or missing sealed day is named, refused where its rows are needed, and served again once restored", async () => {
+  const { history, clock, dir } = await openTestHistory();
+  await take(history, [valueAt(noonMs - 4 * dayMs, 1), valueAt(noonMs, 2)]);
+  await history.maintain(clock.nowMs);
+  const file = join(dir, "history", "2026", "2026-06-06.r1.parquet");
+  copyFileSync(file, join(dir, "kept"));
+  writeFileSync(file, "not parquet");
+  await expect(history.readings({ limit: 10 })).rejects.toMatchObject({ code: "sealed-day-damaged" });
+  expect((await history.readings({ limit: 10, fromMs: noonMs - dayMs })).items.length).toBe(1);
+  expect((await history.status()).faults).toMatchObject([
+    { code: "sealed-day-damaged", file: "history/2026/2026-06-06.r1.parquet" },
+  ]);
+  const [again] = await take(history, [valueAt(noonMs - 4 * dayMs, 5)]);
+  expect(again?.verdict).toBe("stored");
+  rmSync(file);
+  expect((await history.maintain(clock.nowMs)).resealedDays).toEqual([]);
+  renameSync(join(dir, "kept"), file);
+  expect((await history.maintain(clock.nowMs)).resealedDays).toEqual(["2026-06-06"]);
+  expect((await history.readings({ limit: 10 })).items.map((item) => item.value)).toEqual([1, 2]);
+  expect((await history.status()).faults).toEqual([]);
+  await history.close();
+});
+
+test("what a crash leaves half written is cleaned, and rows that stand only in a file are not", async () => {
+  const { history, clock, dir } = await openTestHistory();
+  await take(history, [valueAt(noonMs - 4 * dayMs, 1), valueAt(noonMs, 2)]);
+  await history.maintain(clock.nowMs);
+  const before = await history.readings({ limit: 10 });
+  await history.close();
+  const folder = join(dir, "history", "2026");
+  writeFileSync(join(folder, "2026-06-06.r2.parquet.tmp"), "half");
+  copyFileSync(join(folder, "2026-06-06.r1.parquet"), join(folder, "2026-06-06.r2.parquet"));
+  copyFileSync(join(folder, "2026-06-06.r1.parquet"), join(folder, "2026-06-10.r1.parquet"));
+  copyFileSync(join(folder, "2026-06-06.r1.parquet"), join(folder, "2026-05-01.r1.parquet"));
+  const { history: again } = await openTestHistory({ dir });
+  expect(readdirSync(folder).sort()).toEqual(["2026-05-01.r1.parquet", "2026-06-06.r1.parquet"]);
+  expect(await again.readings({ limit: 10 })).toEqual(before);
+  await again.close();
+});
+
+test("a lost database is rebuilt from the sealed days", async () => {
+  const { history, clock, dir } = await openTestHistory();
+  await take(history, [valueAt(noonMs - 4 * dayMs, 1), valueAt(noonMs - 6 * dayMs, 2, { device: "d1" })]);
+  await history.maintain(clock.nowMs);
+  const range = [noonMs - 9 * dayMs, noonMs] as const;
+  const before = await answers(history, ...range);
+  await history.close();
+  rmSync(join(dir, "history.duckdb"));
+  const { history: again } = await openTestHistory({ dir });
+  expect(await answers(again, ...range)).toEqual(before);
+  const [same] = await take(again, [valueAt(noonMs - 4 * dayMs, 1)]);
+  expect(same?.verdict).toBe("duplicate");
+  await again.close();
+});
+
+test("a backup taken while values come in opens with the answers of one instant", async () => {
+  const { history, clock } = await openTestHistory();
+  await take(history, [valueAt(noonMs - 4 * dayMs, 1), valueAt(noonMs, 2)]);
+  await history.maintain(clock.nowMs);
+  const dir = mkdtempSync(join(tmpdir(), "obieg-backup-"));
+  const backup = history.backup(dir);
+  for (let i = 1; i <= 20; i += 1) await take(history, [valueAt(noonMs + i, i)]);
+  await backup;
+  const { history: copy } = await openTestHistory({ dir });
+  const items = (await copy.readings({ limit: 100 })).items;
+  expect(items.length).toBe(copy.lastSequence);
+  expect(items.slice(0, 2).map((item) => item.value)).toEqual([1, 2]);
+  await expect(history.backup(dir)).rejects.toMatchObject({ code: "backup-not-empty" });
+  await copy.close();
+  await history.close();
+});
+
+test("rows of a class are dropped when its retention ends, its neighbours and the daily sums stay", async () => {
+  const { history, clock } = await openTestHistory({
+    classOf: (device) => (device === "d1" ? "household" : "air"),
+    retention: (deviceClass) => (deviceClass === "household" ? 10 : 1_000),
+  });
+  await take(history, [valueAt(noonMs - 5 * dayMs, 1), valueAt(noonMs - 5 * dayMs, 2, { device: "d1" })]);
+  await history.maintain(clock.nowMs);
+  clock.nowMs += 6 * dayMs;
+  expect((await history.maintain(clock.nowMs)).expiredRows).toBe(1);
+  expect((await history.maintain(clock.nowMs)).expiredRows).toBe(0);
+  expect((await history.readings({ limit: 10 })).items.map((item) => item.device)).toEqual(["d0"]);
+  const query = { quantity: "energy_import_kwh", step: "day", timeZone: "Europe/Warsaw" } as const;
+  const day = { fromMs: noonMs - 5.5 * dayMs, toMs: noonMs - 4.5 * dayMs };
+  expect((await history.series({ ...query, ...day, devices: ["d1"] })).map((point) => point.mean)).toEqual([
+    2,
+  ]);
+  await history.close();
+});
