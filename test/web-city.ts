@@ -164,7 +164,7 @@ const quarantined = (id: string, payload: Buffer, text: string | undefined, chan
   device: "bin-0004",
   user: "gw-podgorze",
   topic: "readings/bin-0004",
-  reason: "out-of-range",
+  reason: "implausible-value",
   paths: ["/fill_percent"],
   count: 1,
   detail: "fill_percent is 143; it lies between 0 and 100",

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { deviceClasses, quantities } from "../devices/index.js";
 
 interface Step {
   from: string;
@@ -25,6 +26,11 @@ const { formOf } = (await import(`${source}/words/plural.ts`)) as {
 };
 const { en } = (await import(`${source}/words/en.ts`)) as { en: object };
 const { pl } = (await import(`${source}/words/pl.ts`)) as { pl: object };
+
+const names = (await import(`${source}/words/vocabulary.ts`)) as {
+  quantityName: (name: string, language: string) => string;
+  className: (name: string, language: string) => string;
+};
 
 const hourMs = 3_600_000;
 const start = Date.parse("2026-11-23T00:00:00Z");
@@ -101,11 +107,12 @@ const leaves = (words: object, path = ""): [string, string][] =>
       : [[`${path}/${key}`, String(value)] as [string, string]],
   );
 
+const sentences = (words: object): string[] =>
+  leaves(words)
+    .filter(([path]) => !path.startsWith("/counted"))
+    .map(([path, text]) => `${path} ${(text.match(/\{\w+\}/g) ?? []).sort().join(" ")}`);
+
 test("both languages say the same sentences with the same holes", () => {
-  const sentences = (words: object): string[] =>
-    leaves(words)
-      .filter(([path]) => !path.startsWith("/counted"))
-      .map(([path, text]) => `${path} ${(text.match(/\{\w+\}/g) ?? []).sort().join(" ")}`);
   expect(sentences(pl)).toEqual(sentences(en));
 });
 
@@ -115,4 +122,12 @@ test("every counted noun has its Polish forms", () => {
     ([key, forms]) => key !== "ofDevices" && Object.keys(forms).join(" ") !== "one few many other",
   );
   expect(lacking).toEqual([]);
+});
+
+test("every quantity and class of the vocabulary has a name of its own in Polish", () => {
+  const nameless = [
+    ...[...quantities.keys()].filter((name) => names.quantityName(name, "pl") === name.replaceAll("_", " ")),
+    ...deviceClasses.filter((name) => names.className(name, "pl") === name.replaceAll("-", " ")),
+  ];
+  expect(nameless).toEqual([]);
 });

@@ -6,6 +6,7 @@ import { type Quarantined, readQuarantine, type Replayed, replayQuarantine } fro
 import { Empty, FaultBox, Loaded } from "../parts/states.tsx";
 import { useMayAct } from "../queries.ts";
 import { fill, type Say, useSay } from "../say.tsx";
+import { reasonName } from "../words/vocabulary.ts";
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
 
@@ -74,6 +75,7 @@ function Entry(props: {
   const say = useSay();
   const { w } = say;
   const { entry, mayAct, busy, onReplay } = props;
+  const reason = reasonName(entry.reason, say.language);
   return (
     <li className="card">
       <strong>{entry.detail}</strong>
@@ -109,6 +111,7 @@ function Entry(props: {
         <dd>{entry.user}</dd>
         <dt>{w.quarantine.reason}</dt>
         <dd>
+          {reason !== undefined && `${reason} `}
           <code>{entry.reason}</code>
         </dd>
       </dl>

@@ -20,6 +20,12 @@ const quantities: Names = {
   energy_import_t3_kwh: ["Energia pobrana, strefa 3", "Energy imported, zone 3"],
   energy_import_t4_kwh: ["Energia pobrana, strefa 4", "Energy imported, zone 4"],
   reactive_energy_import_kvarh: ["Energia bierna pobrana", "Reactive energy imported"],
+  energy_export_t1_kwh: ["Energia oddana, strefa 1", "Energy exported, zone 1"],
+  energy_export_t2_kwh: ["Energia oddana, strefa 2", "Energy exported, zone 2"],
+  energy_export_t3_kwh: ["Energia oddana, strefa 3", "Energy exported, zone 3"],
+  energy_export_t4_kwh: ["Energia oddana, strefa 4", "Energy exported, zone 4"],
+  reactive_energy_export_kvarh: ["Energia bierna oddana", "Reactive energy exported"],
+  current_n_a: ["Prąd N", "Current N"],
   power_w: ["Moc", "Power"],
   voltage_v: ["Napięcie", "Voltage"],
   voltage_l1_v: ["Napięcie L1", "Voltage L1"],
@@ -69,8 +75,7 @@ const quantities: Names = {
 
 const classes: Names = {
   bin: ["Pojemnik", "Bin"],
-  "collection-truck": ["Śmieciarka", "Collection truck"],
-  truck: ["Śmieciarka", "Truck"],
+  truck: ["Śmieciarka", "Collection truck"],
   weighbridge: ["Waga pomostowa", "Weighbridge"],
   container: ["Kontener", "Container"],
   "electricity-meter": ["Licznik prądu", "Electricity meter"],
@@ -80,7 +85,8 @@ const classes: Names = {
   "air-sensor": ["Czujnik powietrza", "Air sensor"],
   "weather-station": ["Stacja pogodowa", "Weather station"],
   "soil-sensor": ["Czujnik gleby", "Soil sensor"],
-  inverter: ["Falownik", "Inverter"],
+  "pv-inverter": ["Falownik fotowoltaiczny", "PV inverter"],
+  "noise-sensor": ["Czujnik hałasu", "Noise sensor"],
 };
 
 /** Which quantity stands for a device at a glance: the first of these that it has sent. */
@@ -118,6 +124,23 @@ const units: Record<string, string> = {
   "1": "",
 };
 
+const reasons: Names = {
+  "unknown-device": ["Nieznane urządzenie", "Unknown device"],
+  "unknown-quantity": ["Nieznana wielkość", "Unknown quantity"],
+  "implausible-value": ["Wartość niewiarygodna", "Implausible value"],
+  "invalid-attribute": ["Błędny atrybut", "Invalid attribute"],
+  "invalid-json": ["Błędny JSON", "Invalid JSON"],
+  "invalid-time": ["Błędny czas", "Invalid time"],
+  "not-finite": ["Wartość nie jest liczbą skończoną", "Not a finite number"],
+  "time-in-future": ["Czas w przyszłości", "Time in the future"],
+  "time-too-old": ["Czas zbyt odległy", "Time too long ago"],
+  "too-many-fields": ["Za dużo pól", "Too many fields"],
+  "too-many-readings": ["Za dużo odczytów", "Too many readings"],
+  "wrong-type": ["Zły typ wartości", "Wrong type"],
+  "empty-batch": ["Pusta lista odczytów", "Empty list of readings"],
+  "no-codec": ["Nieznany format", "Unknown format"],
+};
+
 const pick = (names: Names, key: string, language: Language): string | undefined =>
   names[key]?.[language === "pl" ? 0 : 1];
 
@@ -128,6 +151,10 @@ export const quantityName = (name: string, language: Language): string =>
 /** What people call a class of devices. */
 export const className = (name: string, language: Language): string =>
   pick(classes, name, language) ?? name.replaceAll("-", " ");
+
+/** What people call a reason of quarantine; undefined when the page knows only its code. */
+export const reasonName = (code: string, language: Language): string | undefined =>
+  pick(reasons, code, language);
 
 /** A unit as it is printed: UCUM codes become signs. */
 export const unitSign = (unit: string): string => units[unit] ?? unit;
