@@ -1,4 +1,4 @@
-import type { RegistryView, Rule } from "../../devices/index.js";
+import { type RegistryView, type Rule, unitOf } from "../../devices/index.js";
 import type { StateStore } from "../stores/port.js";
 import { Engine } from "./engine.js";
 import type { RuleEngine } from "./port.js";
@@ -6,7 +6,7 @@ import type { UnitOf } from "./wording.js";
 
 /** What the rules may be given beside what they need. */
 export interface RulesOptions {
-  /** Canonical unit of a quantity, for the words of alerts; "" unless given. */
+  /** Canonical unit of a quantity, for the words of alerts; the vocabulary's unless given. */
   unitOf?: UnitOf;
   /** A clock that can't be set, milliseconds; with it a leap of the wall clock isn't taken for silence. */
   monotonic?: () => number;
@@ -19,5 +19,5 @@ export function openRules(
   registry: RegistryView,
   options: RulesOptions = {},
 ): RuleEngine {
-  return new Engine(state, rules, registry, options.unitOf ?? (() => ""), options.monotonic);
+  return new Engine(state, rules, registry, options.unitOf ?? unitOf, options.monotonic);
 }
