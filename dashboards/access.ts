@@ -52,8 +52,8 @@ export function setSessionCookie(request: FastifyRequest, reply: FastifyReply, i
   else reply.setCookie(sessionCookie, id, options);
 }
 
-/** Finds who asks; renews the cookie when its time has come. Throws `token-unknown`, `authorization-invalid` (401). */
-export function identify(users: Users, request: FastifyRequest, reply?: FastifyReply): Principal | undefined {
+/** Finds who asks. Throws `token-unknown`, `authorization-invalid` (401). */
+export function identify(users: Users, request: FastifyRequest): Principal | undefined {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const secret = /^Bearer +(\S{1,512}) *$/i.exec(authorization)?.[1];
@@ -65,11 +65,19 @@ export function identify(users: Users, request: FastifyRequest, reply?: FastifyR
   }
   const id = request.cookies[sessionCookie];
   if (id === undefined || id.length > 128) return undefined;
-  const session = users.sessions.find(id, reply !== undefined);
+  const session = users.sessions.find(id);
   const user = session && users.find(session.user);
   if (!session || !user) return undefined;
-  if (session.renewed !== undefined && reply) setSessionCookie(request, reply, session.renewed);
   return { name: user.name, role: user.role, via: "session", publishesFor: [] };
+}
+
+async function renewCookie(users: Users, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const id = request.cookies[sessionCookie] ?? "";
+  if (!users.sessions.find(id)?.isDue) return;
+  const renewed = await users.sessions.renew(id);
+  if (renewed === undefined) return;
+  request.cookies[sessionCookie] = renewed;
+  setSessionCookie(request, reply, renewed);
 }
 
 const unauthorized = (code: string, message: string): HttpProblem =>
@@ -108,9 +116,10 @@ export function guard(app: FastifyInstance, users: Users, open: boolean): void {
   app.decorateRequest("principal", undefined);
   app.addHook("onRequest", async (request, reply) => {
     if (request.is404) return;
-    request.principal = identify(users, request, reply) ?? (open ? nobody : undefined);
+    request.principal = identify(users, request) ?? (open ? nobody : undefined);
     refuseForgery(request);
     refuseRole(request, request.routeOptions.config);
+    if (request.principal?.via === "session") await renewCookie(users, request, reply);
   });
 }
 

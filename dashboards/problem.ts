@@ -144,6 +144,7 @@ export function sendProblem(
     .code(problem.status)
     .header("content-type", "application/problem+json; charset=utf-8")
     .header("cache-control", "no-store")
+    .header("x-content-type-options", "nosniff")
     .serializer((document: ProblemDocument) => JSON.stringify(document))
     .send(documentOf(problem, pathOf(request)));
 }

@@ -17,8 +17,10 @@ interface SessionRecord {
 export interface Sessions {
   /** Gives the id for the cookie. */
   open(user: string): Promise<string>;
-  /** Whose session this is; with `renew`, `renewed` is the id that takes its place from now on, once its time has come. */
-  find(id: string, renew: boolean): { user: string; renewed: string | undefined } | undefined;
+  /** Whose session this is; `isDue` when its id should be renewed. */
+  find(id: string): { user: string; isDue: boolean } | undefined;
+  /** Gives the id that takes the place of `id` from now on; undefined when another call did, or the session is over. */
+  renew(id: string): Promise<string | undefined>;
   close(id: string): Promise<void>;
   /** Ends all sessions of a user; inside the caller's transaction. */
   closeAllOf(user: string): void;
@@ -49,6 +51,16 @@ export function openSessions(state: StateStore, clock: () => number): Sessions {
     now - session.loginMs > longestMs ||
     (session.replacedMs !== null && Math.abs(now - session.replacedMs) > graceMs);
 
+  /** Notes the use, unless the session was closed meanwhile. */
+  const touch = (key: string, now: number): void => {
+    state
+      .transaction(() => {
+        const session = table.get(key);
+        if (session) void table.put(key, { ...session, seenMs: now });
+      })
+      .catch(() => undefined);
+  };
+
   const sweep = (user: string, now: number): void => {
     const own: { key: string; seenMs: number }[] = [];
     for (const { key, value } of all()) {
@@ -69,25 +81,28 @@ export function openSessions(state: StateStore, clock: () => number): Sessions {
       });
       return id;
     },
-    find(id, renew) {
+    find(id) {
       const key = keyOf(id);
       const session = table.get(key);
       const now = clock();
-      if (!session) return undefined;
-      if (isOver(session, now)) {
-        void table.remove(key);
-        return undefined;
-      }
-      const { user } = session;
-      if (session.replacedMs !== null || !renew) return { user, renewed: undefined };
-      if (Math.abs(now - session.issuedMs) >= rotateMs) {
-        const renewed = newId();
-        table.putSync(keyOf(renewed), { ...session, seenMs: now, issuedMs: now });
-        table.putSync(key, { ...session, replacedMs: now });
-        return { user, renewed };
-      }
-      if (Math.abs(now - session.seenMs) >= seenEveryMs) void table.put(key, { ...session, seenMs: now });
-      return { user, renewed: undefined };
+      if (!session || isOver(session, now)) return undefined;
+      const { user, replacedMs, issuedMs, seenMs } = session;
+      if (replacedMs !== null) return { user, isDue: false };
+      if (Math.abs(now - seenMs) >= seenEveryMs) touch(key, now);
+      return { user, isDue: Math.abs(now - issuedMs) >= rotateMs };
+    },
+    async renew(id) {
+      const key = keyOf(id);
+      const renewed = newId();
+      const now = clock();
+      const done = await state.transaction(() => {
+        const session = table.get(key);
+        if (!session || session.replacedMs !== null || isOver(session, now)) return false;
+        void table.put(keyOf(renewed), { ...session, seenMs: now, issuedMs: now });
+        void table.put(key, { ...session, seenMs: now, replacedMs: now });
+        return true;
+      });
+      return done ? renewed : undefined;
     },
     async close(id) {
       const session = table.get(keyOf(id));

@@ -47,6 +47,15 @@ export const keyOf = (secret: string): string => createHash("sha256").update(sec
 export function openTokens(state: StateStore, clock: () => number): Tokens {
   const table = state.table<TokenRecord, string>("tokens");
   const all = (): { key: string; value: TokenRecord }[] => [...table.getRange()];
+  /** Notes the use, unless the token was removed meanwhile. */
+  const touch = (key: string, now: number): void => {
+    state
+      .transaction(() => {
+        const record = table.get(key);
+        if (record) void table.put(key, { ...record, usedMs: now });
+      })
+      .catch(() => undefined);
+  };
   const recordOf = (input: TokenInput, by: string): TokenRecord => ({
     id: randomBytes(8).toString("hex"),
     name: input.name,
@@ -99,8 +108,7 @@ export function openTokens(state: StateStore, clock: () => number): Tokens {
       const record = table.get(key);
       const now = clock();
       if (!record || (record.expiresMs !== null && now >= record.expiresMs)) return undefined;
-      if (record.usedMs === null || Math.abs(now - record.usedMs) >= usedEveryMs)
-        void table.put(key, { ...record, usedMs: now });
+      if (record.usedMs === null || Math.abs(now - record.usedMs) >= usedEveryMs) touch(key, now);
       return record;
     },
   };

@@ -29,6 +29,7 @@ export interface FakeServerOptions {
   limits?: Partial<HttpLimits>;
   open?: boolean;
   webDir?: string;
+  trustProxy?: string[];
 }
 
 /** Password of `anna` (admin), `olga` (operator) and `wiktor` (viewer). */
@@ -90,3 +91,18 @@ export const logIn = (
   remoteAddress = "10.0.0.1",
 ): Promise<LightMyRequestResponse> =>
   app.inject({ method: "POST", url: "/api/v1/session", payload: { user, password: secret }, remoteAddress });
+
+/** A call as an admin makes it. */
+export interface Asked {
+  method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  url: string;
+  payload?: object | string | Buffer;
+  headers?: Record<string, string>;
+}
+
+/** Calls with the admin's token. */
+export const askAsAdmin = (
+  { app, tokens }: FakeServer,
+  { method = "GET", headers = {}, ...rest }: Asked,
+): Promise<LightMyRequestResponse> =>
+  app.inject({ method, headers: { authorization: `Bearer ${tokens.admin}`, ...headers }, ...rest });
