@@ -47,7 +47,7 @@ export interface QuarantineEntry {
   /** True: nothing of the message was taken. False: only the fields at `paths`. */
   whole: boolean;
   reason: string;
-  /** JSON pointers of the fields at fault (at most 50 kept). */
+  /** JSON pointers of the fields at fault (all of them: a replay takes these and no others). */
   paths: string[];
   /** Values it stands for: 0 for a whole message, else how many fields. */
   count: number;

@@ -1,0 +1,89 @@
+import { ObiegError } from "../devices/error.js";
+
+/** What the front door takes at most; every bound has a counter and a log line when it is met. */
+export interface BrokerLimits {
+  /** Open connections, all listeners together. */
+  connections: number;
+  /** Open connections from one address. */
+  connectionsPerAddress: number;
+  /** From the accepted socket to its whole CONNECT (TLS and WebSocket handshakes included), milliseconds. */
+  connectTimeoutMs: number;
+  /** Bytes of a CONNECT packet, will included. */
+  connectBytes: number;
+  /** Bytes of a published payload. */
+  messageBytes: number;
+  /** Bytes of a topic or topic filter in UTF-8; at most 1,000. */
+  topicBytes: number;
+  /** Levels of a topic or topic filter; at most 100. */
+  topicLevels: number;
+  /** PUBLISH packets a second from one connection, averaged; above it the connection is read more slowly. */
+  messagesPerSecond: number;
+  /** PUBLISH packets that may come at once before `messagesPerSecond` holds. */
+  messageBurst: number;
+  /** Bytes of messages between arrival and admission, all connections together; above it nothing more is read. */
+  inflightBytes: number;
+  /** Bytes of packets that have not yet arrived whole, all connections together. */
+  partialBytes: number;
+  /** Bytes waiting in a connection for a subscriber that doesn't read; above it the connection is closed. */
+  outgoingBytes: number;
+  /** Topic filters of one client. */
+  subscriptionsPerClient: number;
+  /** Kept sessions (clean session = 0), in total and of one user. */
+  sessions: number;
+  sessionsPerUser: number;
+  /** A kept session whose client stays away this long is forgotten, milliseconds. */
+  sessionAgeMs: number;
+  /** Messages and bytes kept for one client that is away; further ones are not queued for it. */
+  offlineMessagesPerClient: number;
+  offlineBytesPerClient: number;
+  /** Bytes kept for all clients that are away. */
+  offlineBytes: number;
+  /** Bytes of retained messages (topic and payload). */
+  retainedBytes: number;
+  /** Secrets checked at the same time, and CONNECTs that may wait for it. */
+  verifying: number;
+  verifyQueue: number;
+  /** Wrong secrets from one address a minute before its CONNECTs are refused unchecked. */
+  failuresPerMinute: number;
+}
+
+/** The limits of an edge box that serves some ten thousand devices. */
+export const defaultLimits: Readonly<BrokerLimits> = {
+  connections: 10_000,
+  connectionsPerAddress: 6_000,
+  connectTimeoutMs: 10_000,
+  connectBytes: 8_192,
+  messageBytes: 256 * 1024,
+  topicBytes: 256,
+  topicLevels: 16,
+  messagesPerSecond: 10_000,
+  messageBurst: 20_000,
+  inflightBytes: 32 * 1024 * 1024,
+  partialBytes: 16 * 1024 * 1024,
+  outgoingBytes: 4 * 1024 * 1024,
+  subscriptionsPerClient: 100,
+  sessions: 10_000,
+  sessionsPerUser: 20,
+  sessionAgeMs: 7 * 24 * 3_600_000,
+  offlineMessagesPerClient: 1_000,
+  offlineBytesPerClient: 1024 * 1024,
+  offlineBytes: 32 * 1024 * 1024,
+  retainedBytes: 16 * 1024 * 1024,
+  verifying: 2,
+  verifyQueue: 10_000,
+  failuresPerMinute: 60,
+};
+
+/**
+ * Checks that the limits can be held.
+ * Throws `broker-limits` when one isn't a positive whole number, or a topic could outgrow a key of the session store.
+ */
+export function checkLimits(limits: BrokerLimits): void {
+  const wrong = Object.entries(limits as unknown as Record<string, number>)
+    .filter(([, value]) => !Number.isSafeInteger(value) || value < 1)
+    .map(([name, value]) => `${name} is ${value}, write a whole number above 0`);
+  if (limits.topicBytes > 1_000)
+    wrong.push(`topicBytes is ${limits.topicBytes}, write at most 1000 (a key of the session store)`);
+  if (limits.topicLevels > 100) wrong.push(`topicLevels is ${limits.topicLevels}, write at most 100`);
+  if (wrong.length > 0) throw new ObiegError("broker-limits", `limits of the broker: ${wrong.join("; ")}`);
+}

@@ -1,0 +1,100 @@
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import type { Duplex } from "node:stream";
+import { createWebSocketStream, WebSocketServer } from "ws";
+import { ObiegError } from "../devices/index.js";
+
+/** Where a listener can be reached. */
+export interface Address {
+  host: string;
+  port: number;
+}
+
+/** A listener that hands each connection on. */
+export interface Listener {
+  address: Address;
+  /** Takes no more connections. */
+  close(): Promise<void>;
+}
+
+/** Takes a connection: its stream, and the address it comes from. */
+export type Accept = (stream: Duplex, from: string) => void;
+
+async function listen(server: Server, host: string, port: number): Promise<Listener> {
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new ObiegError("mqtt-port-unavailable", `can't listen on ${host}:${port}: ${code || message}`, {
+      cause: error,
+    });
+  }
+  const { address, port: taken } = server.address() as AddressInfo;
+  return {
+    address: { host: address, port: taken },
+    close: async () => {
+      const closed = once(server, "close");
+      server.close();
+      await closed;
+    },
+  };
+}
+
+/** Listens for MQTT over TCP. Throws `mqtt-port-unavailable`. */
+export function listenTcp(host: string, port: number, accept: Accept): Promise<Listener> {
+  const server = createTcpServer({ noDelay: true }, (socket: Socket) =>
+    accept(socket, socket.remoteAddress ?? ""),
+  );
+  return listen(server, host, port);
+}
+
+/** Listens for MQTT over TLS 1.2 or newer. Throws `mqtt-port-unavailable`. */
+export function listenTls(
+  host: string,
+  tls: { port: number; key: Buffer; cert: Buffer },
+  handshakeTimeout: number,
+  accept: Accept,
+): Promise<Listener> {
+  const { key, cert, port } = tls;
+  const server = createTlsServer({ key, cert, minVersion: "TLSv1.2", handshakeTimeout }, (socket) =>
+    accept(socket, socket.remoteAddress ?? ""),
+  );
+  return listen(server, host, port);
+}
+
+/** Listens for MQTT over WebSocket (sub-protocol `mqtt`). Throws `mqtt-port-unavailable`. */
+export async function listenWebSocket(
+  host: string,
+  port: number,
+  maxPayload: number,
+  accept: Accept,
+): Promise<Listener> {
+  const server = createHttpServer((_request, response) =>
+    response.writeHead(426, { upgrade: "websocket" }).end(),
+  );
+  server.headersTimeout = 10_000;
+  server.requestTimeout = 10_000;
+  const sockets = new WebSocketServer({
+    server,
+    maxPayload,
+    perMessageDeflate: false,
+    handleProtocols: (protocols) => (protocols.has("mqtt") ? "mqtt" : false),
+  });
+  sockets.on("connection", (socket, request) => {
+    const stream = createWebSocketStream(socket);
+    accept(stream, request.socket.remoteAddress ?? "");
+  });
+  sockets.on("error", () => undefined);
+  const listener = await listen(server, host, port);
+  return {
+    address: listener.address,
+    close: async () => {
+      for (const socket of sockets.clients) socket.terminate();
+      sockets.close();
+      await listener.close();
+    },
+  };
+}

@@ -1,0 +1,133 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import { ObiegError, parseYamlFile } from "./devices/index.js";
+
+const port = z.int().min(0).max(65_535);
+const count = z.int().min(1);
+
+/** A byte size: a number, or text with KB, MB, GB (powers of 1,000) or KiB, MiB, GiB. */
+const bytes = z.union([
+  z.int().min(1),
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?\s*(B|KB|MB|GB|KiB|MiB|GiB)$/, "write a size such as 512MiB")
+    .transform(parseBytes),
+]);
+/** A span of time: text with ms, s, m, h, d. Becomes milliseconds. */
+const span = z
+  .string()
+  .regex(/^\d+(\.\d+)?\s*(ms|s|m|h|d)$/, "write a span of time such as 5m")
+  .transform(parseSpan);
+
+function parseBytes(text: string): number {
+  const units = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+  const unit = text.replace(/[\d.\s]/g, "") as keyof typeof units;
+  return Math.round(Number.parseFloat(text) * units[unit]);
+}
+
+function parseSpan(text: string): number {
+  const units = { ms: 1, s: 1e3, m: 6e4, h: 3.6e6, d: 8.64e7 };
+  const unit = text.replace(/[\d.\s]/g, "") as keyof typeof units;
+  return Math.round(Number.parseFloat(text) * units[unit]);
+}
+
+const tls = z.strictObject({
+  port: port.describe("port of MQTT over TLS"),
+  certFile: z.string().describe("certificate chain, PEM"),
+  keyFile: z.string().describe("private key, PEM"),
+});
+
+const influx = z.strictObject({
+  url: z.url().describe("base address; /api/v2/write is appended"),
+  token: z.string().min(1).describe("API token; write ${NAME} to take it from the environment"),
+  org: z.string().default("obieg").describe("organisation"),
+  bucket: z.string().default("obieg").describe("bucket"),
+  batchValues: count.max(100_000).default(5_000).describe("points in one request"),
+});
+
+/** Shape of `obieg.yaml`. Every key has a default but the sinks; unknown keys are refused. */
+export const configSchema = z.strictObject({
+  host: z.string().default("127.0.0.1").describe("address that MQTT and HTTP listen on"),
+  data: z.string().default("./data").describe("data folder; relative to where obieg is started"),
+  city: z.string().optional().describe("city file applied at start; relative to this file"),
+  logLevel: z
+    .enum(["trace", "debug", "info", "warn", "error"])
+    .default("info")
+    .describe("least level that is logged"),
+  mqtt: z
+    .strictObject({
+      port: port.default(1883).describe("port of MQTT over TCP; 0 takes a free one"),
+      wsPort: port.optional().describe("port of MQTT over WebSocket; none unless given"),
+      tls: tls.optional().describe("MQTT over TLS; none unless given"),
+    })
+    .prefault({})
+    .describe("the front door"),
+  http: z
+    .strictObject({ port: port.default(8080).describe("port of the API and the page; 0 takes a free one") })
+    .prefault({})
+    .describe("API and page"),
+  limits: z
+    .strictObject({
+      connections: count.default(10_000).describe("open MQTT connections"),
+      connectionsPerAddress: count.default(1_000).describe("open MQTT connections from one address"),
+      messageBytes: bytes.default(262_144).describe("payload of one message, bytes"),
+      messagesPerSecond: count
+        .default(1_000)
+        .describe("messages a second of one client, averaged over ten seconds"),
+      futureSkew: span.prefault("5m").describe("how far ahead of the server's clock a reading may be"),
+      lateAfter: span.prefault("1h").describe("a reading received this long after its time counts as late"),
+    })
+    .prefault({})
+    .describe("what the wire may ask of us"),
+  journal: z
+    .strictObject({
+      maxBytes: bytes.default(2 ** 31).describe("bound of the journal, bytes; at it nothing is acknowledged"),
+      segmentBytes: bytes.default(2 ** 26).describe("size of one segment, bytes"),
+      archiveDays: count.default(30).describe("how long used segments are kept for replay, days"),
+      archiveBytes: bytes.default(2 ** 32).describe("bound of the archive, bytes; the oldest goes first"),
+    })
+    .prefault({})
+    .describe("what an acknowledgement stands on"),
+  history: z
+    .strictObject({
+      hotDays: count.default(2).describe("local days kept unsealed"),
+      holdDays: count.default(14).describe("how long a sink that lags may hold back sealing, days"),
+      memory: bytes.default(1e8).describe("memory of the embedded database, bytes"),
+    })
+    .prefault({})
+    .describe("the embedded history"),
+  influx: influx.optional().describe("InfluxDB sink; none unless given"),
+});
+
+/** The process' configuration, complete. Sizes in bytes, spans in milliseconds. */
+export type Config = z.output<typeof configSchema>;
+
+/**
+ * Reads the text of an `obieg.yaml`.
+ * Throws `config-invalid` with every fault at once: file, line, path and remedy in `detail.faults`.
+ */
+export function parseConfig(text: string, file: string, env: Record<string, string | undefined>): Config {
+  const config = parseYamlFile(text, {
+    file,
+    env,
+    schema: configSchema,
+    code: "config-invalid",
+    unknownKey: "see obieg print-config",
+  });
+  return config.city === undefined ? config : { ...config, city: resolve(dirname(file), config.city) };
+}
+
+/** Reads the configuration file, or gives the defaults when none is named. Throws `config-invalid`, `config-missing`. */
+export function readConfig(file: string | undefined, env: Record<string, string | undefined>): Config {
+  if (file === undefined) return parseConfig("{}", "(defaults)", env);
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ObiegError("config-missing", `${file} can't be read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return parseConfig(text, file, env);
+}

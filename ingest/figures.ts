@@ -1,0 +1,182 @@
+import { Counter, Gauge, Registry } from "prom-client";
+import type { Alerts } from "./alerts/port.js";
+import type { Intake } from "./intake.js";
+import type { JournalStatus } from "./journal/port.js";
+import type { IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
+
+/** How the front door stands, as it tells the works each second. */
+export interface DoorStatus {
+  journal: JournalStatus;
+  broker: {
+    connections: number;
+    received: number;
+    acknowledged: number;
+    /** QoS 0 messages let go under pressure. */
+    shed: number;
+    inflightBytes: number;
+    /** Connections and messages refused, by reason. */
+    refused: Record<string, number>;
+  };
+}
+
+/** What figures are made of. */
+export interface FigureSources {
+  door: () => DoorStatus | undefined;
+  intake: () => Intake["status"];
+  sinks: readonly Sink[];
+  alerts: Pick<Alerts, "counts">;
+  clock: () => number;
+}
+
+const rateWindowMs = 10_000;
+
+/** Counts what the pipeline does, and tells it as Prometheus text. Counters run from the start of the process. */
+export class Figures {
+  readonly #register = new Registry();
+  readonly #sources: FigureSources;
+  readonly #values: Counter<"verdict">;
+  readonly #quarantined: Counter<"reason">;
+  /** Messages processed, second by second, for the rate of the overview. */
+  readonly #seconds = new Map<number, number>();
+
+  constructor(sources: FigureSources) {
+    this.#sources = sources;
+    const registers = [this.#register];
+    this.#values = new Counter({
+      name: "obieg_values_total",
+      help: "values identified, by verdict (values)",
+      labelNames: ["verdict"],
+      registers,
+    });
+    this.#quarantined = new Counter({
+      name: "obieg_quarantined_total",
+      help: "quarantine entries made, by reason (entries)",
+      labelNames: ["reason"],
+      registers,
+    });
+    this.#fromDoor();
+    this.#fromWorks();
+  }
+
+  /** Counts a committed batch. */
+  committed(
+    messages: number,
+    values: readonly IdentifiedValue[],
+    quarantined: readonly QuarantineEntry[],
+  ): void {
+    let stored = 0;
+    let duplicate = 0;
+    for (const { verdict } of values) {
+      if (verdict === "stored") stored += 1;
+      else if (verdict === "duplicate") duplicate += 1;
+    }
+    this.#values.inc({ verdict: "stored" }, stored);
+    this.#values.inc({ verdict: "duplicate" }, duplicate);
+    this.#values.inc({ verdict: "conflict" }, values.length - stored - duplicate);
+    for (const { reason } of quarantined) this.#quarantined.inc({ reason });
+    const second = Math.floor(this.#sources.clock() / 1_000);
+    this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + messages);
+    for (const old of this.#seconds.keys()) if (old < second - 60) this.#seconds.delete(old);
+  }
+
+  /** Messages a second, averaged over the last ten whole seconds. */
+  messagesPerSecond(): number {
+    const now = Math.floor(this.#sources.clock() / 1_000);
+    let sum = 0;
+    for (const [second, messages] of this.#seconds) {
+      if (second < now && second >= now - rateWindowMs / 1_000) sum += messages;
+    }
+    return Math.round((sum / rateWindowMs) * 10_000) / 10;
+  }
+
+  /** Prometheus text, format 0.0.4. */
+  text(): Promise<string> {
+    return this.#register.metrics();
+  }
+
+  #ask(name: string, help: string, ask: () => number | undefined): void {
+    const collect = function (this: Gauge): void {
+      this.set(ask() ?? 0);
+    };
+    this.#register.registerMetric(new Gauge({ name, help, registers: [], collect }));
+  }
+
+  #fromDoor(): void {
+    const { door } = this.#sources;
+    this.#ask("obieg_connections", "open MQTT connections", () => door()?.broker.connections);
+    this.#ask(
+      "obieg_messages_received_total",
+      "messages received by the broker",
+      () => door()?.broker.received,
+    );
+    this.#ask(
+      "obieg_messages_acknowledged_total",
+      "messages acknowledged: each is on disk",
+      () => door()?.broker.acknowledged,
+    );
+    this.#ask("obieg_messages_shed_total", "QoS 0 messages let go under pressure", () => door()?.broker.shed);
+    this.#ask(
+      "obieg_inflight_bytes",
+      "bytes received and not yet on disk",
+      () => door()?.broker.inflightBytes,
+    );
+    this.#ask("obieg_journal_bytes", "bytes of the journal", () => door()?.journal.bytes);
+    this.#ask("obieg_journal_max_bytes", "bound of the journal, bytes", () => door()?.journal.maxBytes);
+    this.#ask("obieg_archive_bytes", "bytes of the archive", () => door()?.journal.archiveBytes);
+    this.#register.registerMetric(
+      new Gauge({
+        name: "obieg_messages_refused_total",
+        help: "messages and connections refused, by reason",
+        labelNames: ["reason"],
+        registers: [],
+        collect() {
+          for (const [reason, count] of Object.entries(door()?.broker.refused ?? {}))
+            this.set({ reason }, count);
+        },
+      }),
+    );
+  }
+
+  #fromWorks(): void {
+    const { intake, sinks, alerts } = this.#sources;
+    const lag = (): number => intake().durable - intake().position;
+    this.#ask("obieg_pipeline_lag_messages", "messages on disk and not yet processed", lag);
+    this.#ask("obieg_alerts_raised_total", "alerts raised", () => alerts.counts.raised);
+    this.#ask("obieg_alerts_resolved_total", "alerts resolved", () => alerts.counts.resolved);
+    this.#ask("obieg_deliveries_total", "alerts delivered to channels", () => alerts.counts.delivered);
+    this.#ask("obieg_deliveries_dead_total", "deliveries given up", () => alerts.counts.dead);
+    this.#ask("obieg_outbox_entries", "deliveries that wait", () => alerts.counts.waiting);
+    const bySink = (name: string, help: string, ask: (sink: Sink) => number): void => {
+      this.#register.registerMetric(
+        new Gauge({
+          name,
+          help,
+          labelNames: ["sink"],
+          registers: [],
+          collect() {
+            for (const sink of sinks) this.set({ sink: sink.name }, ask(sink));
+          },
+        }),
+      );
+    };
+    bySink(
+      "obieg_sink_lag_values",
+      "values stored and not yet written to the sink",
+      (sink) => sink.status.lag,
+    );
+    bySink("obieg_sink_written_total", "values written to the sink", (sink) => sink.status.written);
+    bySink("obieg_sink_offended_total", "values that the sink refused", (sink) => sink.status.offended);
+    const values = this.#values;
+    this.#register.registerMetric(
+      new Gauge({
+        name: "obieg_values_stored_total",
+        help: "values stored",
+        registers: [],
+        async collect() {
+          const { values: counts } = await values.get();
+          this.set(counts.find(({ labels }) => labels.verdict === "stored")?.value ?? 0);
+        },
+      }),
+    );
+  }
+}

@@ -1,0 +1,118 @@
+import type { Logger } from "pino";
+import { ObiegError } from "../devices/index.js";
+import type { JournalReader } from "./journal/port.js";
+import type { Pipeline } from "./pipeline.js";
+
+/** What the intake works with. */
+export interface IntakeParts {
+  reader: JournalReader;
+  pipeline: Pick<Pipeline, "take">;
+  /** Journal sequence that history holds already. */
+  position: number;
+  /** Waited for after a small batch, so that the next one is worth its transaction, milliseconds. */
+  lingerMs: number;
+  batch: { messages: number; bytes: number };
+  onPosition(position: number): void;
+  log: Logger;
+}
+
+/** Draws batches from the journal, as fast as the pipeline takes them. */
+export interface Intake {
+  /** The door tells how far the journal is durable. */
+  wake(durableSequence: number): void;
+  readonly status: {
+    position: number;
+    durable: number;
+    fault: { code: string; message: string } | undefined;
+  };
+  /** Finishes the batch under way. */
+  stop(): Promise<void>;
+}
+
+const retryMs = 1_000;
+const smallBatch = 500;
+
+/**
+ * Starts to draw. A batch that fails is tried again each second, unchanged; what failed stands in `status.fault`.
+ * Guarantee: batches in the order of the journal, one at a time; nothing is skipped.
+ */
+export function startIntake(parts: IntakeParts): Intake {
+  const { reader, pipeline, log } = parts;
+  let position = parts.position;
+  let durable = position;
+  let fault: { code: string; message: string } | undefined;
+  let stopped = false;
+  let wakeUp: (() => void) | undefined;
+
+  const pause = (ms: number | undefined): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+      wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+
+  const takeOne = async (): Promise<number> => {
+    const messages = await reader.read(durable, parts.batch.messages, parts.batch.bytes);
+    const last = messages.at(-1);
+    if (!last) return 0;
+    for (let tries = 0; ; tries += 1) {
+      try {
+        await pipeline.take(messages);
+        break;
+      } catch (error) {
+        const coded = error instanceof ObiegError;
+        fault = { code: coded ? error.code : "pipeline-failed", message: (error as Error).message };
+        log.error(
+          { err: error, tries, from: messages[0]?.sequence, to: last.sequence },
+          "a batch failed; trying again",
+        );
+        if (stopped) throw error;
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+      }
+    }
+    fault = undefined;
+    position = last.sequence;
+    parts.onPosition(position);
+    return messages.length;
+  };
+
+  const run = async (): Promise<void> => {
+    for (;;) {
+      if (stopped) return;
+      if (position >= durable) {
+        await pause(undefined);
+        continue;
+      }
+      try {
+        const taken = await takeOne();
+        if (taken < smallBatch && !stopped)
+          await new Promise((resolve) => setTimeout(resolve, parts.lingerMs));
+      } catch (error) {
+        const coded = error instanceof ObiegError;
+        fault = { code: coded ? error.code : "journal-unreadable", message: (error as Error).message };
+        log.error({ err: error }, "the journal can't be read");
+        if (!stopped) await pause(retryMs);
+      }
+    }
+  };
+  const running = run();
+
+  return {
+    wake(durableSequence) {
+      if (durableSequence <= durable) return;
+      durable = durableSequence;
+      wakeUp?.();
+    },
+    get status() {
+      return { position, durable, fault };
+    },
+    async stop() {
+      stopped = true;
+      wakeUp?.();
+      await running;
+      await reader.close();
+    },
+  };
+}

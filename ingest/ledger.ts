@@ -1,0 +1,60 @@
+import type { LedgerDelta } from "./stores/port.js";
+
+/** The device that a message counts under when no registered device can be named. */
+export const unknownDevice = "(unknown)";
+
+/** Adds up what a batch did to each device's account of each local day. */
+export class LedgerBook {
+  readonly #deltas = new Map<string, LedgerDelta>();
+  readonly #dayOf: (timeMs: number) => string;
+
+  constructor(dayOf: (timeMs: number) => string) {
+    this.#dayOf = dayOf;
+  }
+
+  /** The account of `device` on the local day of receipt; counts are added to it in place. */
+  account(device: string, receivedMs: number): LedgerDelta {
+    const day = this.#dayOf(receivedMs);
+    const key = `${day}/${device}`;
+    let delta = this.#deltas.get(key);
+    if (!delta) {
+      delta = {
+        day,
+        device,
+        messages: { received: 0, decoded: 0, ignored: 0, quarantined: 0 },
+        values: { decoded: 0, stored: 0, duplicate: 0, conflict: 0, quarantined: 0, late: 0 },
+      };
+      this.#deltas.set(key, delta);
+    }
+    return delta;
+  }
+
+  /** Everything added so far. */
+  deltas(): LedgerDelta[] {
+    return [...this.#deltas.values()];
+  }
+}
+
+/**
+ * Gives the local civil day (`YYYY-MM-DD`) of an instant; remembers the bounds of the last day, so that a run within it costs two comparisons.
+ */
+export function localDays(timeZone: string): (timeMs: number) => string {
+  const format = new Intl.DateTimeFormat("en-CA", {
+    timeZone,
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+  });
+  const hourMs = 3_600_000;
+  let hour = Number.NaN;
+  let day = "";
+  return (timeMs) => {
+    // Days begin on a quarter of an hour everywhere, so one look-up per quarter is exact.
+    const quarter = Math.floor(timeMs / (hourMs / 4));
+    if (quarter !== hour) {
+      hour = quarter;
+      day = format.format(quarter * (hourMs / 4));
+    }
+    return day;
+  };
+}

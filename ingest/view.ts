@@ -1,0 +1,181 @@
+import { type CityRegistry, ObiegError, quantities, type RawMessage } from "../devices/index.js";
+import type { Alerts } from "./alerts/port.js";
+import type { DoorStatus, Figures } from "./figures.js";
+import type { IngestView, LiveEvent, QuarantineSelection, Reason } from "./index.js";
+import type { Intake } from "./intake.js";
+import type { Pipeline } from "./pipeline.js";
+import type { History, QuarantineEntry, Sink } from "./stores/port.js";
+
+/** What the view is made of. */
+export interface ViewParts {
+  history: History;
+  registry: CityRegistry;
+  alerts: Alerts;
+  pipeline: Pick<Pipeline, "replay" | "dismiss">;
+  figures: Figures;
+  intake: () => Intake["status"];
+  door: () => DoorStatus | undefined;
+  sinks: readonly Sink[];
+  /** Hands a message to the journal; gives its sequence. */
+  accept: (message: RawMessage) => Promise<number>;
+  dayOf: (timeMs: number) => string;
+  clock: () => number;
+}
+
+/** The view, and the way to tell those who watch. */
+export interface OpenView {
+  view: IngestView;
+  tell: (event: LiveEvent) => void;
+}
+
+const replayPage = 500;
+const aliveIntervals = 3;
+const usualIntervalMs = 3_600_000;
+
+/** Opens what the dashboards see. */
+export function openView(parts: ViewParts): OpenView {
+  const { history, registry, pipeline, clock } = parts;
+  const listeners = new Set<(event: LiveEvent) => void>();
+
+  /** Hands open entries page by page; what an entry of an earlier page became isn't asked again. */
+  const eachPage = async (
+    selection: QuarantineSelection,
+    take: (entries: QuarantineEntry[]) => Promise<void>,
+  ): Promise<void> => {
+    const { ids, ...rest } = selection;
+    if (ids) {
+      for (const id of ids) {
+        const { items } = await history.quarantine({ ...rest, id, status: "open", limit: 1 });
+        if (items.length > 0) await take(items);
+      }
+      return;
+    }
+    for (let cursor: string | undefined; ;) {
+      const page = await history.quarantine({
+        ...rest,
+        status: "open",
+        limit: replayPage,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      if (page.items.length > 0) await take(page.items);
+      if (page.next === undefined) return;
+      cursor = page.next;
+    }
+  };
+
+  const reasons = (): Reason[] => {
+    const found: Reason[] = [];
+    const door = parts.door();
+    if (!door) found.push({ code: "starting", message: "the front door isn't open yet" });
+    if (door?.journal.fault) found.push(door.journal.fault);
+    const { fault } = parts.intake();
+    if (fault) found.push(fault);
+    return found;
+  };
+
+  const view: IngestView = {
+    history,
+    alerts: parts.alerts,
+    registry: {
+      get city() {
+        return registry.city;
+      },
+      device: (id) => registry.device(id),
+      devices: () => registry.devices(),
+      place: (id) => registry.place(id),
+      places: () => registry.places(),
+      devicesAt: (place) => registry.devicesAt(place),
+      changes: {
+        async putDevice(entry, who) {
+          await registry.putDevice(entry, who);
+          const made = registry.device(entry.id);
+          if (!made) throw new ObiegError("device-not-found", `${entry.id} was removed meanwhile`);
+          return made;
+        },
+        async removeDevice(id, who) {
+          if (!registry.device(id)) return false;
+          await registry.removeDevice(id, who);
+          return true;
+        },
+      },
+    },
+    quantities: () =>
+      [...quantities.values()].map(({ name, unit, kind, dimension, plausible, classes }) => ({
+        name,
+        unit,
+        kind,
+        dimension,
+        min: plausible[0],
+        max: plausible[1],
+        classes,
+      })),
+    publish: ({ device, payload, user, receivedMs }) =>
+      parts.accept({ topic: `readings/${device}`, payload, user, clientId: "http", qos: 1, receivedMs }),
+    async replay(selection, who) {
+      const done = { replayed: 0, refused: 0 };
+      await eachPage(selection, async (entries) => {
+        const report = await pipeline.replay(entries, who);
+        done.replayed += report.replayed;
+        done.refused += report.refused;
+      });
+      return done;
+    },
+    async dismiss(selection, who) {
+      let dismissed = 0;
+      await eachPage(selection, async (entries) => {
+        dismissed += await pipeline.dismiss(entries, who);
+      });
+      return { dismissed };
+    },
+    ready() {
+      const found = reasons();
+      return { ready: found.length === 0, reasons: found };
+    },
+    metrics: () => parts.figures.text(),
+    async overview() {
+      const atMs = clock();
+      const day = parts.dayOf(atMs);
+      const [latest, accounts] = await Promise.all([
+        history.latest(),
+        history.ledger({ fromDay: day, toDay: day }),
+      ]);
+      const heard = new Map<string, number>();
+      for (const { device, receivedMs } of latest)
+        heard.set(device, Math.max(heard.get(device) ?? 0, receivedMs));
+      const devices = registry.devices();
+      const isAlive = (id: string, everyMs = usualIntervalMs): boolean =>
+        atMs - (heard.get(id) ?? Number.NEGATIVE_INFINITY) <= aliveIntervals * everyMs;
+      const today = { stored: 0, quarantined: 0, missing: 0 };
+      for (const { values, messages, slots } of accounts) {
+        today.stored += values.stored;
+        today.quarantined += values.quarantined + messages.quarantined;
+        today.missing += slots.missing;
+      }
+      const { journal } = parts.door() ?? { journal: { bytes: 0, maxBytes: 0 } };
+      const open = parts.alerts.list({ states: ["raised", "acknowledged"], limit: 10_000 });
+      return {
+        demo: registry.city.demo,
+        atMs,
+        devices: {
+          total: devices.length,
+          alive: devices.filter(({ id, everyMs }) => isAlive(id, everyMs)).length,
+        },
+        messagesPerSecond: parts.figures.messagesPerSecond(),
+        today,
+        openAlerts: open.items.length,
+        journal: { bytes: journal.bytes, maxBytes: journal.maxBytes },
+        pipelineLag: parts.intake().durable - parts.intake().position,
+      };
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  return {
+    view,
+    tell: (event) => {
+      for (const listener of listeners) listener(event);
+    },
+  };
+}
