@@ -1,1 +1,172 @@
-export {};
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { Logger } from "pino";
+import { type Broker, startBroker } from "./broker/index.js";
+import type { Config } from "./config.js";
+import { ObiegError, type RawMessage, verifySecret } from "./devices/index.js";
+import { lockDataFolder } from "./ingest/data-folder.js";
+import { openJournal } from "./ingest/journal/index.js";
+import { joinPeer, type Peer } from "./ingest/peer.js";
+import { openThrottle } from "./ingest/throttle.js";
+import type { DoorCalls, WorksCalls, WorksOptions } from "./works.js";
+
+/** What a start needs beside the configuration. */
+export interface StartOptions {
+  config: Config;
+  /** True: a demo city may be used when there is no city yet. */
+  demo: boolean;
+  /** First password and token of `admin`, from the environment. */
+  adminPassword: string | undefined;
+  adminToken: string | undefined;
+  log: Logger;
+  clock?: () => number;
+}
+
+/** A running Obieg. */
+export interface App {
+  addresses: { mqtt: string; http: string; ws?: string; tls?: string };
+  /** Printed once: the password that a first start (or a demo) made. */
+  login: { user: string; password: string } | undefined;
+  /** True when the numbers shown are the demo's. */
+  demo: boolean;
+  /** Devices of the demo city that the simulator plays; empty otherwise. */
+  demoDevices: Awaited<ReturnType<WorksCalls["start"]>>["demoDevices"];
+  /** Rejects when a thread dies; never resolves. */
+  failed: Promise<never>;
+  /** Stops accepting, finishes what is in flight, closes everything in the mirror order of start. */
+  stop(): Promise<void>;
+}
+
+const noCounters = { connections: 0, received: 0, acknowledged: 0, shed: 0, inflightBytes: 0, refused: {} };
+const loopback = new Set(["127.0.0.1", "::1", "localhost"]);
+
+function startThread(options: WorksOptions): { worker: Worker; failed: Promise<never> } {
+  const worker = new Worker(new URL("./works.js", import.meta.url), { workerData: options });
+  const failed = new Promise<never>((_resolve, reject) => {
+    worker.once("error", reject);
+    worker.once("exit", (code) =>
+      reject(new ObiegError("works-stopped", `the works thread ended with code ${code}`)),
+    );
+  });
+  failed.catch(() => undefined);
+  return { worker, failed };
+}
+
+/**
+ * Starts everything: data folder, journal, works (history, rules, alerts, API, page), broker.
+ * Throws `data-folder-in-use`, `journal-damaged`, `city-invalid`, `port-in-use`, with nothing left running.
+ */
+export async function start(options: StartOptions): Promise<App> {
+  const { config, log } = options;
+  const clock = options.clock ?? Date.now;
+  const stack: (() => Promise<void> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let undo = stack.pop(); undo; undo = stack.pop()) await undo();
+  };
+  try {
+    const folder = lockDataFolder(config.data);
+    stack.push(() => folder.release());
+
+    const journal = await openJournal({
+      dir: join(config.data, "journal"),
+      archiveDir: join(config.data, "archive"),
+      segmentBytes: config.journal.segmentBytes,
+      maxBytes: config.journal.maxBytes,
+      archive: { maxDays: config.journal.archiveDays, maxBytes: config.journal.archiveBytes },
+      clock,
+      log,
+    });
+    stack.push(() => journal.close());
+
+    const { worker, failed } = startThread({
+      config,
+      demo: options.demo,
+      adminPassword: options.adminPassword,
+      adminToken: options.adminToken,
+      logLevel: log.level as Config["logLevel"],
+    });
+    let broker: Broker | undefined;
+    let credentials: Parameters<DoorCalls["credentials"]>[0] = [];
+    const throttle = openThrottle({ journal, works: (sequence) => works.tell("durable", sequence) });
+    const calls: DoorCalls = {
+      trim: (sequence) => {
+        throttle.processed(sequence);
+        journal.trim(sequence);
+      },
+      credentials: (list) => {
+        credentials = list;
+        broker?.setCredentials(list);
+      },
+      publish: async (message) => {
+        if (!broker) throw new ObiegError("broker-stopped", "the broker isn't running", { retryable: true });
+        await broker.publish(message);
+      },
+      accept: (message: RawMessage) =>
+        new Promise<number>((resolve, reject) =>
+          throttle.admit(message, (error, sequence) => (error ? reject(error) : resolve(sequence))),
+        ),
+      status: () => ({ journal: { ...journal.status }, broker: broker?.counters() ?? noCounters }),
+    };
+    const works: Peer<WorksCalls> = joinPeer<WorksCalls>(worker, calls, (error) =>
+      log.error({ err: error }, "a call of the works failed"),
+    );
+    const started = await Promise.race([works.call("start", journal.durableSequence), failed]);
+    await journal.skipTo(started.position);
+    stack.push(async () => {
+      await works.call("stop", undefined).catch(() => undefined);
+      await worker.terminate();
+    });
+
+    const { mqtt } = config;
+    broker = await startBroker({
+      host: config.host,
+      port: mqtt.port,
+      ...(mqtt.wsPort === undefined ? {} : { wsPort: mqtt.wsPort }),
+      ...(mqtt.tls
+        ? {
+            tls: {
+              port: mqtt.tls.port,
+              cert: readFileSync(mqtt.tls.certFile),
+              key: readFileSync(mqtt.tls.keyFile),
+            },
+          }
+        : {}),
+      limits: {
+        connections: config.limits.connections,
+        connectionsPerAddress: config.limits.connectionsPerAddress,
+        messageBytes: config.limits.messageBytes,
+        messagesPerSecond: config.limits.messagesPerSecond,
+      },
+      admit: (message, done) => throttle.admit(message, done),
+      underPressure: () => throttle.underPressure,
+      credentials,
+      verify: verifySecret,
+      anonymous: started.demo && loopback.has(config.host),
+      clock,
+      log,
+    });
+    const { addresses } = broker;
+    stack.push(() => broker?.close());
+    await works.call("doorReady", undefined);
+
+    const show = (address: { host: string; port: number }): string =>
+      `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+    return {
+      addresses: {
+        mqtt: show(addresses.mqtt),
+        http: started.http,
+        ...(addresses.ws ? { ws: `ws://${show(addresses.ws)}` } : {}),
+        ...(addresses.tls ? { tls: show(addresses.tls) } : {}),
+      },
+      login: started.login,
+      demo: started.demo,
+      demoDevices: started.demoDevices,
+      failed,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -75,6 +75,19 @@ export const deviceSchema = z.object({
   latest: z.array(latestSchema),
 });
 
+const entriesSchema = z.array(z.object({ kind: z.string(), id: z.string() }));
+
+/** What a city file changes. */
+export const diffSchema = z.object({
+  added: entriesSchema,
+  changed: entriesSchema,
+  removed: entriesSchema,
+  applied: z.boolean().describe("false: only asked what would change"),
+});
+
+/** What a backup holds. */
+export const backupSchema = z.object({ dir: z.string(), files: z.number().int(), bytes: z.number() });
+
 /** A stored reading. */
 export const readingSchema = z.object({
   device: z.string(),

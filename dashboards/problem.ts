@@ -36,6 +36,7 @@ export class HttpProblem extends ObiegError {
 export const statusOf: Readonly<Record<string, number>> = {
   "alert-not-found": 404,
   "alert-resolved": 409,
+  "backup-not-empty": 409,
   "bad-cursor": 400,
   "last-admin": 409,
   "login-busy": 429,
@@ -46,6 +47,7 @@ export const statusOf: Readonly<Record<string, number>> = {
   "token-too-short": 400,
   "too-many-tokens": 409,
   "too-many-users": 409,
+  "user-not-found": 404,
 };
 
 /** Codes of faults that Fastify and its plugins find. */

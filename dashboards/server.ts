@@ -15,6 +15,7 @@ import { HttpProblem, sendProblem } from "./problem.js";
 import { type Api, defaultHttpLimits, type HttpLimits, type RouteParts } from "./route.js";
 import { alertsRoutes } from "./routes/alerts.js";
 import { healthRoutes } from "./routes/health.js";
+import { keepingRoutes } from "./routes/keeping.js";
 import { ledgerRoutes } from "./routes/ledger.js";
 import { liveRoutes } from "./routes/live.js";
 import { peopleRoutes } from "./routes/people.js";
@@ -116,6 +117,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
       });
       sessionRoutes(api, parts);
       registryRoutes(api, parts);
+      keepingRoutes(api, parts);
       readingsRoutes(api, parts);
       ledgerRoutes(api, parts);
       quarantineRoutes(api, parts);

@@ -135,12 +135,17 @@ export class CityRegistry implements RegistryView {
 
   /** What {@link apply} would change. */
   async diff(city: CityFile): Promise<RegistryDiff> {
-    return this.#compare(await this.#wanted(city, this.city.demo));
+    return this.#compare(await this.#wanted(city, false, this.#clock()));
   }
 
-  /** Makes the registry what the file says: entries that it doesn't name are removed. */
-  apply(city: CityFile, who: string, demo = false): Promise<RegistryDiff> {
-    return this.#change(who, async () => this.#wanted(city, demo));
+  /** Makes the registry what the file says: entries that it doesn't name are removed. New devices report since now. */
+  apply(city: CityFile, who: string): Promise<RegistryDiff> {
+    return this.#change(who, () => this.#wanted(city, false, this.#clock()));
+  }
+
+  /** {@link apply} for the demo's city, whose devices report since a moment in a made-up past. */
+  applyDemo(city: CityFile, sinceMs: number): Promise<RegistryDiff> {
+    return this.#change("demo", () => this.#wanted(city, true, sinceMs));
   }
 
   /** Adds or replaces a device. Throws `place-not-found`. */
@@ -226,11 +231,11 @@ export class CityRegistry implements RegistryView {
   }
 
   /** Entries of a city file; a secret that is still the same keeps its hash, a device its first day. */
-  async #wanted(city: CityFile, demo: boolean): Promise<Entries> {
+  async #wanted(city: CityFile, demo: boolean, newSinceMs: number): Promise<Entries> {
     const wanted: Entries = new Map<string, unknown>([["city/", { ...city.city, demo }]]);
     for (const place of city.places) wanted.set(`place/${place.id}`, place);
     for (const { every, ...device } of city.devices) {
-      const sinceMs = this.#devices.get(device.id)?.sinceMs ?? this.#clock();
+      const sinceMs = this.#devices.get(device.id)?.sinceMs ?? newSinceMs;
       wanted.set(`device/${device.id}`, {
         ...device,
         ...(every === undefined ? {} : { everyMs: every }),

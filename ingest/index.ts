@@ -1,4 +1,4 @@
-import type { DeviceEntry, RegistryView } from "../devices/index.js";
+import type { CityFile, DeviceEntry, RegistryDiff, RegistryView } from "../devices/index.js";
 import type { Alert, Alerts } from "./alerts/port.js";
 import type { History, IdentifiedValue, QuarantineEntry } from "./stores/port.js";
 
@@ -41,6 +41,19 @@ export interface RegistryChanges {
   putDevice(entry: DeviceInput, who: string): Promise<DeviceEntry>;
   /** False when there is no such device. What it sent stays in history. */
   removeDevice(id: string, who: string): Promise<boolean>;
+  /** Makes the registry what the file says; with `dryRun` only tells what would change. */
+  apply(city: CityFile, who: string, dryRun: boolean): Promise<RegistryDiff>;
+  /** The registry as a `city.yaml`, secrets left as names. */
+  exportCity(): string;
+  /** Gives a user a new secret, told this once. Throws `user-not-found`. */
+  rotateSecret(user: string, who: string): Promise<string>;
+}
+
+/** What a backup holds. */
+export interface BackupReport {
+  dir: string;
+  files: number;
+  bytes: number;
 }
 
 /** One publication that came in over HTTP: the native payload of one device. */
@@ -108,6 +121,8 @@ export interface IngestView {
   /** Closes entries without taking them. */
   dismiss(selection: QuarantineSelection, who: string): Promise<{ dismissed: number }>;
   ready(): { ready: boolean; reasons: readonly Reason[] };
+  /** Copies a consistent image of the data folder into an empty folder while running. Throws `backup-not-empty`, `backup-copy`, `sealed-day-damaged`. */
+  backup(dir: string): Promise<BackupReport>;
   /** Prometheus text. */
   metrics(): Promise<string>;
   overview(): Promise<OverviewFigures>;

@@ -1,7 +1,7 @@
 import { type CityRegistry, ObiegError, quantities, type RawMessage } from "../devices/index.js";
 import type { Alerts } from "./alerts/port.js";
 import type { DoorStatus, Figures } from "./figures.js";
-import type { IngestView, LiveEvent, QuarantineSelection, Reason } from "./index.js";
+import type { BackupReport, IngestView, LiveEvent, QuarantineSelection, Reason } from "./index.js";
 import type { Intake } from "./intake.js";
 import type { Pipeline } from "./pipeline.js";
 import type { History, QuarantineEntry, Sink } from "./stores/port.js";
@@ -18,6 +18,7 @@ export interface ViewParts {
   sinks: readonly Sink[];
   /** Hands a message to the journal; gives its sequence. */
   accept: (message: RawMessage) => Promise<number>;
+  backup: (dir: string) => Promise<BackupReport>;
   dayOf: (timeMs: number) => string;
   clock: () => number;
 }
@@ -97,6 +98,9 @@ export function openView(parts: ViewParts): OpenView {
           await registry.removeDevice(id, who);
           return true;
         },
+        apply: (city, who, dryRun) => (dryRun ? registry.diff(city) : registry.apply(city, who)),
+        exportCity: () => registry.exportCity(),
+        rotateSecret: (user, who) => registry.rotateSecret(user, who),
       },
     },
     quantities: () =>
@@ -131,6 +135,7 @@ export function openView(parts: ViewParts): OpenView {
       const found = reasons();
       return { ready: found.length === 0, reasons: found };
     },
+    backup: (dir) => parts.backup(dir),
     metrics: () => parts.figures.text(),
     async overview() {
       const atMs = clock();

@@ -19,7 +19,7 @@ const files = rooms
   .flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, encoding: "utf8" }).map((f) => join(room, f)),
   )
-  .concat(["main.ts", "app.ts"])
+  .concat(readdirSync(root).filter((file) => file.endsWith(".ts")))
   .filter((file) => /\.tsx?$/.test(file) && !file.includes("node_modules"));
 
 const importsOf = (file: string): string[] =>

@@ -232,6 +232,16 @@ export function makeFakeView(): FakeView {
           return entry;
         },
         removeDevice: async (id) => devices.delete(id),
+        apply: async ({ places }) => ({
+          added: places.map(({ id }) => ({ kind: "place" as const, id })),
+          changed: [],
+          removed: [],
+        }),
+        exportCity: () => "city: { name: Test }\n",
+        rotateSecret: async (user) => {
+          if (!devices.has(user)) throw new ObiegError("user-not-found", `there is no ${user}`);
+          return "a-new-secret-of-some-length";
+        },
       },
     },
     alerts: {
@@ -269,6 +279,7 @@ export function makeFakeView(): FakeView {
     replay: async (selection, who) => ({ replayed: resolve(selection, who, "replayed"), refused: 0 }),
     dismiss: async (selection, who) => ({ dismissed: resolve(selection, who, "dismissed") }),
     ready: () => view.readiness,
+    backup: async (dir) => ({ dir, files: 3, bytes: 1_000 }),
     metrics: async () =>
       "# HELP obieg_journal_bytes Bytes.\n# TYPE obieg_journal_bytes gauge\nobieg_journal_bytes 1\n",
     overview: async () => ({

@@ -1,0 +1,72 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { Logger } from "pino";
+import { demoCityFile, demoPast, demoSinceMs } from "./devices/demo/index.js";
+import { type CityFile, type CityRegistry, ObiegError, parseCity } from "./devices/index.js";
+import type { EmbeddedHistory } from "./ingest/stores/history.js";
+import type { StateStore } from "./ingest/stores/state.js";
+import { Zone } from "./ingest/stores/zone.js";
+
+function readCity(file: string): CityFile {
+  if (!existsSync(file))
+    throw new ObiegError("city-invalid", `${file} isn't there: give a city file with --city`);
+  const readSecret = (path: string): string => readFileSync(resolve(dirname(file), path), "utf8");
+  return parseCity(readFileSync(file, "utf8"), { file, env: process.env, readSecret });
+}
+
+/** Applies the city file given, or the demo's when there is no city at all and the demo is wanted. Throws `city-invalid`. */
+export async function applyCity(
+  registry: CityRegistry,
+  file: string | undefined,
+  demo: boolean,
+  nowMs: number,
+): Promise<void> {
+  if (file !== undefined) await registry.apply(readCity(file), "start");
+  else if (demo && registry.isEmpty) await registry.applyDemo(readCity(demoCityFile()), demoSinceMs(nowMs));
+}
+
+/** Where the making of the demo's past stands: it goes backwards from its first start. */
+interface PastMark {
+  nowMs: number;
+  /** First moment that is made; everything from here to `nowMs` is there. */
+  fromMs: number;
+}
+
+/** What the demo's past is made with. */
+export interface PastParts {
+  registry: CityRegistry;
+  history: EmbeddedHistory;
+  state: StateStore;
+  log: Logger;
+}
+
+const chunkDays = 7;
+
+/**
+ * Makes one more week of the demo's past, newest first; the first call makes the days that a page shows at once. Gives false when the year is whole.
+ * Guarantee: a start after an interruption goes on where it stopped; a week that was cut short stays as it is.
+ */
+export async function makeDemoPast(parts: PastParts, nowMs: number): Promise<boolean> {
+  const { registry, history, state, log } = parts;
+  const { demo, timeZone } = registry.city;
+  if (!demo) return false;
+  const table = state.table<PastMark, string>("demo-past");
+  const mark = table.get("mark") ?? { nowMs, fromMs: nowMs };
+  const sinceMs = demoSinceMs(mark.nowMs);
+  if (mark.fromMs <= sinceMs) return false;
+  const zone = new Zone(timeZone);
+  const fromMs = Math.max(sinceMs, zone.at(mark.fromMs - chunkDays * 86_400_000).fromMs);
+  const columns = demoPast(registry.devices(), { fromMs, toMs: mark.fromMs }, timeZone);
+  const runs = function* () {
+    for (const { device, quantity, times, values } of columns)
+      yield { device, quantity, attributes: "", timesMs: times, values };
+  };
+  try {
+    await history.bulkLoad(runs());
+  } catch (error) {
+    if (!(error instanceof ObiegError) || error.code !== "bulk-overlap") throw error;
+    log.warn({ err: error }, "a week of the demo's past was cut short and stays so");
+  }
+  await state.transaction(() => void table.put("mark", { ...mark, fromMs }));
+  return fromMs > sinceMs;
+}

@@ -1,0 +1,303 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import pino from "pino";
+import { makeBackup } from "./backup.js";
+import { applyCity, makeDemoPast } from "./city-start.js";
+import type { Config } from "./config.js";
+import { runFileName } from "./dashboards/client/address.js";
+import { openUsers } from "./dashboards/users.js";
+import { startServer } from "./dashboards/server.js";
+import {
+  codecFor,
+  createValidator,
+  type CredentialEntry,
+  type DeviceEntry,
+  openRegistry,
+  type RawMessage,
+  unitOf,
+} from "./devices/index.js";
+import { openAlerts, startDeliverer } from "./ingest/alerts/index.js";
+import { startClockwork } from "./ingest/clockwork.js";
+import { type DoorStatus, Figures } from "./ingest/figures.js";
+import { type Intake, startIntake } from "./ingest/intake.js";
+import { openJournalReader } from "./ingest/journal/index.js";
+import { localDays } from "./ingest/ledger.js";
+import { joinPeer, type Peer } from "./ingest/peer.js";
+import { Pipeline } from "./ingest/pipeline.js";
+import { rejectionsOf } from "./ingest/rejections.js";
+import { openRules } from "./ingest/rules/index.js";
+import { openInfluxSink } from "./ingest/stores/influx-sink.js";
+import { openHistory } from "./ingest/stores/history.js";
+import type { Sink } from "./ingest/stores/port.js";
+import { openState } from "./ingest/stores/state.js";
+import { openView } from "./ingest/view.js";
+
+/** What the works thread is started with. */
+export interface WorksOptions {
+  config: Config;
+  demo: boolean;
+  adminPassword: string | undefined;
+  adminToken: string | undefined;
+  logLevel: Config["logLevel"];
+}
+
+/** What the works tell of their start. */
+export interface WorksStarted {
+  /** `http://127.0.0.1:8080` */
+  http: string;
+  login: { user: string; password: string } | undefined;
+  demo: boolean;
+  demoDevices: DeviceEntry[];
+  /** Journal sequence that history holds already. */
+  position: number;
+}
+
+/** Calls that the works answer. */
+export type WorksCalls = {
+  /** Opens everything; given how far the journal is durable. */
+  start: (durableSequence: number) => Promise<WorksStarted>;
+  durable: (sequence: number) => void;
+  /** The front door listens: alerts may be published, devices may come. */
+  doorReady: (nothing: undefined) => Promise<void>;
+  stop: (nothing: undefined) => Promise<void>;
+};
+
+/** Calls that the front door answers. */
+export type DoorCalls = {
+  trim: (sequence: number) => void;
+  credentials: (list: CredentialEntry[]) => void;
+  publish: (message: { topic: string; payload: string; qos: 0 | 1; retain: boolean }) => Promise<void>;
+  accept: (message: RawMessage) => Promise<number>;
+  status: (nothing: undefined) => DoorStatus;
+};
+
+const tickMs = 1_000;
+const maintainMs = 60_000;
+const demoPastMs = 200;
+
+/** Opens the works: state, registry, history, rules, alerts, sinks, pipeline, API; undone in the mirror order. */
+async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSequence: number) {
+  const { config } = options;
+  const clock = Date.now;
+  const log = pino({ level: options.logLevel, base: null }, pino.destination({ dest: 2, sync: true }));
+  const undo: (() => unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let step = undo.pop(); step; step = undo.pop()) await step();
+  };
+  try {
+    const state = openState(join(config.data, "state"));
+    undo.push(() => state.close());
+    const registry = openRegistry(state, clock);
+    await applyCity(registry, config.city, options.demo, clock());
+    const { demo, timeZone } = registry.city;
+
+    const history = await openHistory({
+      dir: config.data,
+      timeZone,
+      retention: (deviceClass) =>
+        (deviceClass === undefined ? undefined : registry.retentionDays(deviceClass)) ??
+        Number.POSITIVE_INFINITY,
+      classOf: (device) => registry.device(device)?.class,
+      unitOf,
+      devices: () => registry.devices().map(({ id }) => id),
+      everyMsOf: (device) => registry.device(device)?.everyMs,
+      sinceMsOf: (device) => registry.device(device)?.sinceMs,
+      clock,
+      lateAfterMs: config.limits.lateAfter,
+      hotDays: config.history.hotDays,
+      holdDays: config.history.holdDays,
+      memoryLimit: `${Math.round(config.history.memory / 1e6)}MB`,
+    });
+    undo.push(() => history.close());
+    const past = { registry, history, state, log };
+    await makeDemoPast(past, clock());
+
+    const rules = openRules(state, registry.rules(), registry, {
+      unitOf,
+      monotonic: () => performance.now(),
+    });
+    const alerts = openAlerts(state, { clock, channels: () => registry.channels() });
+    const publish = (topic: string, payload: string, retain: boolean): Promise<void> =>
+      door.call("publish", { topic, payload, retain, qos: 1 });
+
+    const sinks: Sink[] = [];
+    if (config.influx) {
+      const sink = openInfluxSink({ ...config.influx, history, state, registry, log });
+      sink.start();
+      sinks.push(sink);
+      undo.push(() => sink.stop());
+    }
+
+    let doorStatus: DoorStatus | undefined;
+    let holdsTrim = 0;
+    let intake: Intake | undefined;
+    const intakeStatus = (): Intake["status"] =>
+      intake?.status ?? { position: history.position, durable: durableSequence, fault: undefined };
+    const figures = new Figures({ door: () => doorStatus, intake: intakeStatus, sinks, alerts, clock });
+    const dayOf = localDays(timeZone);
+    let counted = history.position;
+    const pipeline: Pipeline = new Pipeline({
+      registry,
+      codecFor,
+      validate: createValidator(),
+      limits: { futureSkewMs: config.limits.futureSkew },
+      history,
+      rules,
+      recordAlerts: (transitions) => alerts.record(transitions),
+      state,
+      sinks,
+      dayOf,
+      clock,
+      onCommitted(values, quarantined) {
+        figures.committed(history.position - counted, values, quarantined);
+        counted = history.position;
+        history.holdFor("rules", rules.position);
+        opened.tell({ topic: "readings", values });
+        if (quarantined.length > 0) opened.tell({ topic: "quarantine", entries: quarantined });
+        for (const { topic, payload } of rejectionsOf(quarantined)) {
+          door.call("publish", { topic, payload, retain: false, qos: 0 }).catch(() => undefined);
+        }
+      },
+    });
+    const opened = openView({
+      history,
+      registry,
+      alerts,
+      pipeline,
+      figures,
+      intake: intakeStatus,
+      door: () => doorStatus,
+      sinks,
+      accept: (message) => door.call("accept", message),
+      backup: async (dir) => {
+        holdsTrim += 1;
+        try {
+          return await makeBackup({ state, history, dataDir: config.data }, dir, clock());
+        } finally {
+          holdsTrim -= 1;
+        }
+      },
+      dayOf,
+      clock,
+    });
+    undo.push(alerts.onChange((alert) => opened.tell({ topic: "alerts", alert })));
+    await pipeline.catchUp();
+
+    undo.push(
+      registry.onChange(() => {
+        rules.setRules(registry.rules());
+        rules.refresh();
+        door.tell("credentials", registry.credentials());
+      }),
+    );
+    door.tell("credentials", registry.credentials());
+
+    const users = openUsers(state, clock);
+    const { adminPassword, adminToken } = options;
+    const made = await users.ensureAdmin({
+      ...(adminPassword === undefined ? {} : { password: adminPassword }),
+      ...(adminToken === undefined ? {} : { token: adminToken }),
+      renew: demo && adminPassword === undefined,
+    });
+    const webDir = join(import.meta.dirname, "dashboards/web");
+    const server = await startServer({
+      host: config.host,
+      port: config.http.port,
+      view: opened.view,
+      users,
+      log,
+      clock,
+      ...(existsSync(webDir) ? { webDir } : {}),
+    });
+    undo.push(() => server.close());
+    const token = randomBytes(32).toString("base64url");
+    await users.tokens.set(token, { name: "command-line", role: "admin" }, "start");
+    const runFile = join(config.data, runFileName);
+    const run = { pid: process.pid, http: server.address, token };
+    writeFileSync(runFile, JSON.stringify(run), { mode: 0o600 });
+    undo.push(() => rmSync(runFile, { force: true }));
+
+    intake = startIntake({
+      reader: openJournalReader({ dir: join(config.data, "journal"), after: history.position }),
+      pipeline,
+      position: history.position,
+      lingerMs: 20,
+      batch: { messages: 20_000, bytes: 8e6 },
+      onPosition(position) {
+        if (holdsTrim === 0) door.tell("trim", position);
+      },
+      log,
+    });
+    const running = intake;
+    undo.push(() => running.stop());
+    running.wake(durableSequence);
+
+    const started: WorksStarted = {
+      http: server.address,
+      login: made.password === undefined ? undefined : { user: "admin", password: made.password },
+      demo,
+      demoDevices: demo ? registry.devices() : [],
+      position: history.position,
+    };
+    const doorReady = async (): Promise<void> => {
+      doorStatus = await door.call("status", undefined);
+      const deliverer = startDeliverer({
+        outbox: alerts.outbox,
+        channels: () => registry.channels(),
+        publish,
+        fetch,
+        clock,
+        random: Math.random,
+        log,
+      });
+      undo.push(() => deliverer.stop());
+      const clockwork = startClockwork(log);
+      undo.push(() => clockwork.stop());
+      clockwork.every(tickMs, async () => {
+        doorStatus = await door.call("status", undefined);
+        const { position, durable } = running.status;
+        if (position >= durable) await pipeline.tick();
+      });
+      clockwork.every(maintainMs, () => history.maintain(clock()));
+      if (demo) clockwork.every(demoPastMs, async () => makeDemoPast(past, clock()));
+    };
+    return { started, doorReady, intake: running, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Answers the front door's calls; runs only as a thread of app.ts. */
+function serve(): void {
+  if (!parentPort) return;
+  const options = workerData as WorksOptions;
+  let works: Awaited<ReturnType<typeof openWorks>> | undefined;
+  let durable = 0;
+  const calls: WorksCalls = {
+    async start(durableSequence) {
+      works = await openWorks(options, door, Math.max(durable, durableSequence));
+      works.intake.wake(durable);
+      return works.started;
+    },
+    durable(sequence) {
+      durable = sequence;
+      works?.intake.wake(sequence);
+    },
+    async doorReady() {
+      await works?.doorReady();
+    },
+    async stop() {
+      await works?.stop();
+    },
+  };
+  const door: Peer<DoorCalls> = joinPeer<DoorCalls>(parentPort, calls, (error) => {
+    process.stderr.write(
+      `${JSON.stringify({ level: 50, msg: "a call of the front door failed", err: String(error) })}\n`,
+    );
+  });
+}
+
+serve();
