@@ -70,7 +70,6 @@ export async function startVictoriaMetrics(port?: number): Promise<Service> {
     `-httpListenAddr=${url.slice(7)}`,
     "-retentionPeriod=100y",
     "-memory.allowedBytes=64MB",
-    "-inmemoryDataFlushInterval=1s",
   ];
   return startServer("/usr/bin/victoria-metrics", args, dir, url, "/health");
 }
