@@ -109,7 +109,7 @@ export async function startObieg(options: ObiegOptions = {}): Promise<Obieg> {
         },
       });
       const text = await answer.text();
-      const isJson = (answer.headers.get("content-type") ?? "").includes("json");
+      const isJson = /^application\/(problem\+)?json/.test(answer.headers.get("content-type") ?? "");
       return { status: answer.status, body: (isJson ? JSON.parse(text) : undefined) as never, text };
     },
     async stop() {
