@@ -49,6 +49,13 @@ function expand(
   return value;
 }
 
+/** What an issue says; of a choice, what each of its kinds says. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== "invalid_union") return issue.message;
+  const messages = issue.errors.flat().map((one) => messageOf(one));
+  return messages.length === 0 ? issue.message : [...new Set(messages)].join(", or ");
+}
+
 /**
  * Reads a YAML text against a schema.
  * Throws an {@link ObiegError} of the given code with every fault at once, in `detail.faults` ({@link FileFault}[]).
@@ -79,7 +86,7 @@ export function parseYamlFile<S extends z.ZodType>(text: string, options: YamlFi
     const parsed = schema.safeParse(raw);
     if (parsed.success && faults.length === 0) return parsed.data;
     for (const issue of parsed.error?.issues ?? []) {
-      if (issue.code !== "unrecognized_keys") report(issue.path, issue.message);
+      if (issue.code !== "unrecognized_keys") report(issue.path, messageOf(issue));
       else
         for (const key of issue.keys)
           report([...issue.path, key], `unknown key "${key}": ${options.unknownKey}`);

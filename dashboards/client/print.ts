@@ -1,6 +1,9 @@
-/** Prints a line. */
+// Control characters of what devices sent must not reach the terminal.
+const printable = (text: string): string => text.replaceAll(/[^\P{C}\n]/gu, "·");
+
+/** Prints a line, or lines; what would steer a terminal becomes a dot. */
 export function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printable(text)}\n`);
 }
 
 /** Prints JSON for programs. */
@@ -8,12 +11,11 @@ export function sayJson(value: unknown): void {
   say(JSON.stringify(value, null, 2));
 }
 
-// Control characters of what devices sent must not reach the terminal.
-const printable = (text: string): string => text.replaceAll(/\p{C}/gu, "·");
-
 /** Prints rows under their headings, columns aligned. */
 export function sayTable(headings: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
-  const cells = [headings, ...rows].map((row) => row.map((cell) => printable(String(cell))));
+  const cells = [headings, ...rows].map((row) =>
+    row.map((cell) => printable(String(cell)).replaceAll("\n", "·")),
+  );
   const widths = headings.map((_, n) => Math.max(...cells.map((row) => (row[n] ?? "").length)));
   for (const row of cells)
     say(

@@ -35,7 +35,7 @@ function sayEntry(entry: Quarantined): void {
   if (!entry.whole) say(`only the fields at: ${entry.paths.join(" ")}`);
   const { base64, text } = entry.payload;
   if (text === null) say(`payload (hexadecimal): ${Buffer.from(base64, "base64").toString("hex")}`);
-  else say(`payload: ${text.replaceAll(/\p{C}/gu, "·")}`);
+  else say(`payload: ${text}`);
 }
 
 /** Adds `quarantine list|show|replay|dismiss`. */
