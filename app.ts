@@ -38,7 +38,15 @@ export interface App {
   stop(): Promise<void>;
 }
 
-const noCounters = { connections: 0, received: 0, acknowledged: 0, shed: 0, inflightBytes: 0, refused: {} };
+const noCounters = {
+  connections: 0,
+  received: 0,
+  acknowledged: 0,
+  shed: 0,
+  slowed: 0,
+  inflightBytes: 0,
+  refused: {},
+};
 const loopback = new Set(["127.0.0.1", "::1", "localhost"]);
 
 function startThread(options: WorksOptions): { worker: Worker; failed: Promise<never> } {
@@ -122,6 +130,7 @@ export async function start(options: StartOptions): Promise<App> {
     broker = await startBroker({
       host: config.host,
       port: mqtt.port,
+      dir: join(config.data, "state"),
       ...(mqtt.wsPort === undefined ? {} : { wsPort: mqtt.wsPort }),
       ...(mqtt.tls
         ? {
@@ -137,6 +146,7 @@ export async function start(options: StartOptions): Promise<App> {
         connectionsPerAddress: config.limits.connectionsPerAddress,
         messageBytes: config.limits.messageBytes,
         messagesPerSecond: config.limits.messagesPerSecond,
+        messageBurst: config.limits.messagesPerSecond * 10,
       },
       admit: (message, done) => throttle.admit(message, done),
       underPressure: () => throttle.underPressure,

@@ -73,8 +73,8 @@ export const configSchema = z.strictObject({
       connectionsPerAddress: count.default(1_000).describe("open MQTT connections from one address"),
       messageBytes: bytes.default(262_144).describe("payload of one message, bytes"),
       messagesPerSecond: count
-        .default(1_000)
-        .describe("messages a second of one client, averaged over ten seconds"),
+        .default(5_000)
+        .describe("messages a second of one client, averaged over ten seconds; above it, it is slowed down"),
       futureSkew: span.prefault("5m").describe("how far ahead of the server's clock a reading may be"),
       lateAfter: span.prefault("1h").describe("a reading received this long after its time counts as late"),
     })

@@ -6,14 +6,20 @@ import { type BrokerCounters, Tally } from "./counters.js";
 import { Gate } from "./gate.js";
 import { type BrokerLimits, checkLimits, defaultLimits } from "./limits.js";
 import { type Address, type Listener, listenTcp, listenTls, listenWebSocket } from "./listeners.js";
-import { type Credential, type CredentialSnapshot, isReserved } from "./rights.js";
-import { isTopic, levelCount } from "./topics.js";
+import type { Credential, CredentialSnapshot } from "./rights.js";
+import { type Guest, mayPublish, openAdmission, topicFault } from "./admission.js";
+import { guardConnection } from "./connection.js";
+import { Pace } from "./pace.js";
+import { KeptPersistence } from "./persistence.js";
+import { levelCount } from "./topics.js";
 
 /** How the front door is opened. */
 export interface BrokerOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
+  /** Folder where sessions and retained messages are kept, in `broker.mdb`; without it they end with the process. */
+  dir?: string;
   wsPort?: number;
   tls?: { port: number; key: Buffer; cert: Buffer };
   limits?: Partial<BrokerLimits>;
@@ -41,14 +47,9 @@ export interface Broker {
   close(): Promise<void>;
 }
 
+const watchMs = 1_000;
+const expiryMs = 3_600_000;
 const returnCodes = { "unknown-user": 4, "wrong-secret": 4, busy: 3 } as const;
-
-/** What the broker knows of a connected client. */
-interface Guest {
-  user: string;
-  credential: Credential | undefined;
-  address: string;
-}
 
 /**
  * Opens the front door. Throws `mqtt-port-unavailable`, `broker-limits`.
@@ -70,36 +71,62 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     tally.refuse(reason, who, detail);
     return new Error(reason);
   };
-  const topicFault = (topic: string): string | undefined => {
-    if (!isTopic(topic)) return "topic-invalid";
-    if (Buffer.byteLength(topic) > limits.topicBytes) return "topic-too-long";
-    return levelCount(topic) > limits.topicLevels ? "topic-too-deep" : undefined;
-  };
-  const mayPublish = (guest: Guest | undefined, topic: string): boolean => {
-    if (!guest) return false;
-    if (guest.user === "anonymous") return !isReserved(topic) && topic.startsWith("readings/");
-    return gate.find(guest.user)?.mayPublish(topic) ?? false;
-  };
+  const now = (): number => performance.now();
+  const connected = new Map<string, string>();
+  const find = (user: string): Credential | undefined => gate.find(user);
+  const admission = openAdmission({ ...options, limits, counters, find, refusal });
+  const maySubscribe = (client: Client, topic: string): boolean =>
+    Buffer.byteLength(topic) <= limits.topicBytes &&
+    levelCount(topic) <= limits.topicLevels &&
+    (gate.find(guests.get(client)?.user ?? "")?.maySubscribe(topic) ?? false);
+  const persistence =
+    options.dir === undefined
+      ? undefined
+      : new KeptPersistence({
+          dir: options.dir,
+          limits,
+          clock,
+          userOf: (client) => guests.get(client)?.user ?? "",
+          maySubscribe,
+          refuse: (reason, who, detail) => tally.refuse(reason, who, detail),
+        });
 
   const aedes = await Aedes.createBroker({
     connectTimeout: limits.connectTimeoutMs,
     maxTopicLevels: limits.topicLevels,
     maxClientsIdLength: 128,
-    preConnect: (client, _packet, done) => {
-      const address = addressOf.get(client.conn) ?? "";
-      guests.set(client, { user: "", credential: undefined, address });
+    drainTimeout: limits.connectTimeoutMs * 3,
+    ...(persistence ? { persistence } : {}),
+    preConnect: (client, packet, done) => {
+      guests.set(client, {
+        user: "",
+        clientId: packet.clientId,
+        credential: undefined,
+        address: addressOf.get(client.conn) ?? "",
+        will: packet.will?.topic,
+        pace: new Pace(limits.messagesPerSecond, limits.messageBurst, now),
+      });
       done(null, true);
     },
     authenticate: (client, user, password, done) => {
-      const address = guests.get(client)?.address ?? "";
+      const guest = guests.get(client);
+      const refused = (reason: string, returnCode: AuthenticateError["returnCode"]): void => {
+        const who = `${guest?.address ?? ""} ${user ?? ""}`;
+        const error = refusal(reason, who, "a connection was refused");
+        done(Object.assign<Error, Pick<AuthenticateError, "returnCode">>(error, { returnCode }), false);
+      };
       const admitted = (name: string, credential: Credential | undefined): void => {
-        guests.set(client, { user: name, credential, address });
+        if (!guest) return refused("not-connected", 3);
+        const owner = connected.get(guest.clientId) ?? persistence?.ownerOf(guest.clientId);
+        if (owner !== undefined && owner !== name) return refused("client-id-taken", 2);
+        if (
+          guest.will !== undefined &&
+          (topicFault(guest.will, limits) ?? !mayPublish(name, guest.will, find))
+        )
+          return refused("will-not-allowed", 5);
+        Object.assign(guest, { user: name, credential });
         clients.add(client);
         done(null, true);
-      };
-      const refused = (reason: string, returnCode: AuthenticateError["returnCode"]): void => {
-        const error = refusal(reason, `${address} ${user ?? ""}`, "a connection was refused");
-        done(Object.assign<Error, Pick<AuthenticateError, "returnCode">>(error, { returnCode }), false);
       };
       if (user === undefined || user === "") {
         if (options.anonymous) admitted("anonymous", undefined);
@@ -112,59 +139,29 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         () => refused("busy", 3),
       );
     },
-    authorizePublish: (client, packet, done) => {
-      const guest = client ? guests.get(client) : undefined;
-      const who = guest?.user ?? "(will)";
-      counters.received += 1;
-      const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
-      const fault =
-        topicFault(packet.topic) ??
-        (mayPublish(guest, packet.topic) ? undefined : "not-allowed") ??
-        (payload.length > limits.messageBytes ? "message-too-large" : undefined);
-      if (fault !== undefined) {
-        done(refusal(fault, who, `a message to ${packet.topic.slice(0, 100)} was refused: ${fault}`));
-        return;
-      }
-      if (packet.qos === 0 && options.underPressure()) {
-        counters.shed += 1;
-        done(null);
-        return;
-      }
-      counters.inflightBytes += payload.length;
-      const message: RawMessage = {
-        topic: packet.topic,
-        payload,
-        user: who,
-        clientId: client?.id ?? "",
-        qos: packet.qos,
-        receivedMs: clock(),
-      };
-      options.admit(message, (error) => {
-        counters.inflightBytes -= payload.length;
-        if (error) {
-          const { code = "not-admitted" } = error as { code?: string };
-          done(refusal(code, who, error.message));
-          return;
-        }
-        counters.acknowledged += 1;
-        done(null);
-      });
-    },
+    authorizePublish: (client, packet, done) =>
+      admission(client ? guests.get(client) : undefined, client, packet, done),
     authorizeSubscribe: (client, subscription, done) => {
-      const guest = guests.get(client);
-      const { topic } = subscription;
-      const fits = Buffer.byteLength(topic) <= limits.topicBytes && levelCount(topic) <= limits.topicLevels;
-      const allowed = fits && guest !== undefined && (gate.find(guest.user)?.maySubscribe(topic) ?? false);
+      const allowed = maySubscribe(client, subscription.topic);
+      const who = guests.get(client)?.user ?? "";
       if (!allowed)
         tally.refuse(
           "subscription",
-          guest?.user ?? "",
-          `a subscription to ${topic.slice(0, 100)} was refused`,
+          who,
+          `a subscription to ${subscription.topic.slice(0, 100)} was refused`,
         );
       done(null, allowed ? subscription : null);
     },
   });
-  aedes.on("clientDisconnect", (client) => clients.delete(client));
+  aedes.on("client", (client) => {
+    connected.set(client.id, guests.get(client)?.user ?? "");
+    persistence?.seen(client.id);
+  });
+  aedes.on("clientDisconnect", (client) => {
+    clients.delete(client);
+    connected.delete(client.id);
+    persistence?.seen(client.id);
+  });
   aedes.on("clientError", (client, error) =>
     tally.refuse("client-error", guests.get(client)?.user ?? "", `a connection was closed: ${error.message}`),
   );
@@ -177,6 +174,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   );
 
   const open = new Set<Duplex>();
+  const partial = { now: 0, most: limits.partialBytes };
+  const frameLimits = {
+    connectBytes: limits.connectBytes,
+    packetBytes: limits.messageBytes + limits.topicBytes + 1_024,
+  };
   const accept = (stream: Duplex, from: string): void => {
     const here = perAddress.get(from) ?? 0;
     if (open.size >= limits.connections || here >= limits.connectionsPerAddress) {
@@ -197,11 +199,28 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       if (left > 0) perAddress.set(from, left);
       else perAddress.delete(from);
     });
-    aedes.handle(stream);
+    const client = aedes.handle(stream);
+    guardConnection(client, stream, frameLimits, partial, (reason) =>
+      tally.refuse(reason, guests.get(client)?.user || from, `a connection was closed: ${reason}`),
+    );
   };
+  const watch = setInterval(() => {
+    for (const stream of open) {
+      if (stream.writableLength <= limits.outgoingBytes) continue;
+      tally.refuse("outgoing-bytes", addressOf.get(stream) ?? "", "a connection was closed: it doesn't read");
+      stream.destroy();
+    }
+  }, watchMs).unref();
+  const expiry = setInterval(() => {
+    persistence
+      ?.expire((id) => connected.has(id))
+      .catch((error: unknown) => log.warn({ err: error }, "old sessions can't be forgotten"));
+  }, expiryMs).unref();
 
   const listeners: Listener[] = [];
   const close = async (): Promise<void> => {
+    clearInterval(watch);
+    clearInterval(expiry);
     const closed = listeners.map((listener) => listener.close());
     await new Promise<void>((resolve) => aedes.close(() => resolve()));
     for (const stream of open) stream.destroy();

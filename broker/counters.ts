@@ -7,6 +7,8 @@ export interface BrokerCounters {
   acknowledged: number;
   /** QoS 0 messages let go under pressure. */
   shed: number;
+  /** Messages that had to wait, as their client publishes faster than it may. */
+  slowed: number;
   /** Bytes between arrival and admission. */
   inflightBytes: number;
   /** Messages, subscriptions and connections refused, by reason. */
@@ -20,6 +22,7 @@ export class Tally {
     received: 0,
     acknowledged: 0,
     shed: 0,
+    slowed: 0,
     inflightBytes: 0,
     refused: {},
   };

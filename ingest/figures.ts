@@ -13,6 +13,8 @@ export interface DoorStatus {
     acknowledged: number;
     /** QoS 0 messages let go under pressure. */
     shed: number;
+    /** Messages slowed down, as their client publishes too fast. */
+    slowed: number;
     inflightBytes: number;
     /** Connections and messages refused, by reason. */
     refused: Record<string, number>;
@@ -115,6 +117,11 @@ export class Figures {
       () => door()?.broker.acknowledged,
     );
     this.#ask("obieg_messages_shed_total", "QoS 0 messages let go under pressure", () => door()?.broker.shed);
+    this.#ask(
+      "obieg_messages_slowed_total",
+      "messages that had to wait, as their client publishes too fast",
+      () => door()?.broker.slowed,
+    );
     this.#ask(
       "obieg_inflight_bytes",
       "bytes received and not yet on disk",

@@ -1,0 +1,76 @@
+import type { Packet } from "mqtt-packet";
+import { isFilter, isTopic } from "./topics.js";
+
+const replacement = "\uFFFD";
+
+const topicFault = (topic: string): string | undefined => {
+  if (topic.includes(replacement)) return "topic-not-utf8";
+  return isTopic(topic) ? undefined : "topic-invalid";
+};
+const filterFault = (filter: string): string | undefined => {
+  if (filter.includes(replacement)) return "topic-not-utf8";
+  return isFilter(filter) ? undefined : "filter-invalid";
+};
+const firstOf = <T>(list: readonly T[], fault: (one: T) => string | undefined): string | undefined => {
+  for (const one of list) {
+    const found = fault(one);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+};
+const names = new Map([
+  [3, "MQIsdp"],
+  [4, "MQTT"],
+  [5, "MQTT"],
+]);
+
+function connectFault(packet: Packet & { cmd: "connect" }): string | undefined {
+  const { protocolId, protocolVersion = 4, clientId, clean = true, will, username, password } = packet;
+  if (names.get(protocolVersion) !== protocolId) return "protocol-name";
+  if (clientId === "" && !clean) return "client-id-empty";
+  if (clientId.includes(replacement) || clientId.includes("\0")) return "client-id-invalid";
+  if (protocolVersion < 5 && password !== undefined && password !== null && username === undefined)
+    return "password-without-user";
+  if (!will) return undefined;
+  if ((will.qos as number) > 2) return "will-qos-3";
+  return topicFault(will.topic) === undefined ? undefined : "will-topic";
+}
+
+/**
+ * Why a packet that could be read may still not be; undefined when it may.
+ * Source: MQTT 3.1.1: 1.5.3 and 4.7 (topics), 2.3.1 (ids), 3.1.2 and 3.1.3 (CONNECT), 3.8.3 and 3.10.3 (filters).
+ */
+export function packetFault(packet: Packet): string | undefined {
+  switch (packet.cmd) {
+    case "connect":
+      return connectFault(packet);
+    case "publish":
+      if (packet.qos > 0 && !packet.messageId) return "packet-id-0";
+      // An alias of MQTT 5 stands for a topic told before.
+      return packet.topic === "" && packet.properties?.topicAlias !== undefined
+        ? undefined
+        : topicFault(packet.topic);
+    case "subscribe":
+      if (!packet.messageId) return "packet-id-0";
+      if (packet.subscriptions.length === 0) return "no-filter";
+      return firstOf(packet.subscriptions, ({ topic, qos }) =>
+        (qos as number) > 2 ? "qos-3" : filterFault(topic),
+      );
+    case "unsubscribe":
+      if (!packet.messageId) return "packet-id-0";
+      return packet.unsubscriptions.length === 0 ? "no-filter" : firstOf(packet.unsubscriptions, filterFault);
+    case "puback":
+    case "pubrec":
+    case "pubrel":
+    case "pubcomp":
+      return packet.messageId ? undefined : "packet-id-0";
+    case "auth":
+    case "connack":
+    case "disconnect":
+    case "pingreq":
+    case "pingresp":
+    case "suback":
+    case "unsuback":
+      return undefined;
+  }
+}

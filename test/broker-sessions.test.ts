@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { MqttClient } from "mqtt";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { connectPacket, type FrontDoor, openFrontDoor } from "./support/front-door.js";
+import { until } from "./support/obieg.js";
+
+let dir: string;
+let doors: FrontDoor[] = [];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
+});
+afterEach(async () => {
+  await Promise.all(doors.map(({ broker }) => broker.close()));
+  doors = [];
+  rmSync(dir, { recursive: true, force: true });
+});
+const open = async (options: Parameters<typeof openFrontDoor>[0] = {}): Promise<FrontDoor> => {
+  const door = await openFrontDoor(options);
+  doors.push(door);
+  return door;
+};
+const close = async (door: FrontDoor): Promise<void> => {
+  doors = doors.filter((one) => one !== door);
+  await door.broker.close();
+};
+const heard = (client: MqttClient): string[] => {
+  const lines: string[] = [];
+  client.on("message", (topic, payload) => lines.push(`${topic} ${payload.toString()}`));
+  return lines;
+};
+
+test("a client id belongs to who came with it: another user is refused and disturbs nobody", async () => {
+  const door = await open({ dir });
+  const tools = await door.connect("tools", { clientId: "shared", clean: false });
+  await tools.subscribeAsync("alerts/#", { qos: 1 });
+  await expect(door.connect("bin-1", { clientId: "shared" })).rejects.toThrow(/[Ii]dentifier rejected/);
+  expect(tools.connected).toBe(true);
+  await tools.endAsync();
+  await expect(door.connect("bin-1", { clientId: "shared", clean: false })).rejects.toThrow(
+    /[Ii]dentifier rejected/,
+  );
+  expect(door.refused()).toMatchObject({ "client-id-taken": 2 });
+});
+
+test("sessions, queued and retained messages survive a restart; a refused filter isn't kept", async () => {
+  let door = await open({ dir });
+  const tools = await door.connect("tools", { clientId: "desk", clean: false });
+  await tools.subscribeAsync(["alerts/#", "readings/#"], { qos: 1 }).catch(() => undefined);
+  await tools.endAsync();
+  await door.broker.publish({ topic: "alerts/krakow/full/bin-1", payload: "raised", qos: 1, retain: true });
+  const device = await door.connect("bin-1");
+  await device.publishAsync("readings/bin-1", "secret", { qos: 1 });
+  await device.endAsync();
+  await close(door);
+
+  door = await open({ dir });
+  const again = await door.connect("tools", { clientId: "desk2", clean: true });
+  const lines = heard(again);
+  await again.subscribeAsync("alerts/#", { qos: 1 });
+  await until(
+    async () => lines,
+    (list) => list.length > 0,
+  );
+  expect(lines).toEqual(["alerts/krakow/full/bin-1 raised"]);
+  await again.endAsync();
+  const raw = await door.socket();
+  raw.send(connectPacket("tools", { clientId: "desk", clean: false }));
+  await until(
+    async () => raw.received().toString(),
+    (text) => text.includes("raised"),
+  );
+  expect(raw.received().subarray(0, 4).toString("hex")).toBe("20020100");
+  expect(raw.received().toString()).not.toContain("secret");
+  raw.socket.destroy();
+  await door.broker.publish({ topic: "alerts/krakow/full/bin-1", payload: "", qos: 1, retain: true });
+  await close(door);
+
+  door = await open({ dir });
+  const last = await door.connect("tools", { clientId: "desk3" });
+  const none = heard(last);
+  await last.subscribeAsync("alerts/#", { qos: 1 });
+  await door.broker.publish({ topic: "alerts/x", payload: "mark", qos: 1, retain: false });
+  await until(
+    async () => none,
+    (list) => list.length > 0,
+  );
+  expect(none).toEqual(["alerts/x mark"]);
+  await last.endAsync();
+});
+
+test("what is queued for who is away is bounded, and counted beyond", async () => {
+  const door = await open({ dir, limits: { offlineMessagesPerClient: 5 } });
+  const tools = await door.connect("tools", { clientId: "desk", clean: false });
+  await tools.subscribeAsync("alerts/#", { qos: 1 });
+  await tools.endAsync();
+  for (let n = 0; n < 8; n += 1)
+    await door.broker.publish({ topic: "alerts/x", payload: `alert ${n}`, qos: 1, retain: false });
+  expect(door.refused()).toMatchObject({ "offline-full": 3 });
+  const raw = await door.socket();
+  raw.send(connectPacket("tools", { clientId: "desk", clean: false }));
+  await until(
+    async () => raw.received().toString(),
+    (text) => text.includes("alert 0"),
+  );
+  raw.socket.destroy();
+});

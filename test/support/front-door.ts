@@ -1,0 +1,108 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { type MqttClient, connectAsync, type IClientOptions } from "mqtt";
+import { generate, type Packet } from "mqtt-packet";
+import { type Broker, type BrokerOptions, type CredentialSnapshot, startBroker } from "../../broker/index.js";
+import type { RawMessage } from "../../devices/index.js";
+
+/** Users of the door under test; each one's secret is `secret of {user}`. */
+export const users: CredentialSnapshot[] = [
+  { user: "bin-1", kind: "device", hash: "", publishesFor: [], publish: [], subscribe: [] },
+  { user: "gw-1", kind: "gateway", hash: "", publishesFor: ["bin-*"], publish: [], subscribe: [] },
+  {
+    user: "tools",
+    kind: "application",
+    hash: "",
+    publishesFor: [],
+    publish: ["tools/#"],
+    subscribe: ["tools/#", "alerts/#"],
+  },
+];
+
+/** A broker in this process, with what it admitted. */
+export interface FrontDoor {
+  broker: Broker;
+  port: number;
+  admitted: RawMessage[];
+  warnings: string[];
+  refused(): Record<string, number>;
+  connect(user: string, options?: IClientOptions): Promise<MqttClient>;
+  /** A raw connection. */
+  socket(): Promise<RawSocket>;
+}
+
+/** A connection that sends any bytes and notes what comes back. */
+export interface RawSocket {
+  socket: Socket;
+  send(...bytes: (Buffer | Packet)[]): void;
+  received(): Buffer;
+  closed: Promise<void>;
+}
+
+/** Opens a front door that takes everything. */
+export async function openFrontDoor(options: Partial<BrokerOptions> = {}): Promise<FrontDoor> {
+  const admitted: RawMessage[] = [];
+  const warnings: string[] = [];
+  const warn = (facts: object, message: string): void =>
+    void warnings.push(`${JSON.stringify(facts)} ${message}`);
+  const broker = await startBroker({
+    host: "127.0.0.1",
+    port: 0,
+    admit: (message, done) => {
+      admitted.push(message);
+      setImmediate(done);
+    },
+    underPressure: () => false,
+    credentials: users.map((one) => ({ ...one, hash: `secret of ${one.user}` })),
+    verify: async (secret, hash) => secret === hash,
+    anonymous: false,
+    clock: Date.now,
+    log: { info: () => undefined, warn: warn as never },
+    ...options,
+  });
+  const { port } = broker.addresses.mqtt;
+  return {
+    broker,
+    port,
+    admitted,
+    warnings,
+    refused: () => broker.counters().refused,
+    connect: (user, more = {}) =>
+      connectAsync(`mqtt://127.0.0.1:${port}`, {
+        username: user,
+        password: `secret of ${user}`,
+        reconnectPeriod: 0,
+        ...more,
+      }),
+    async socket() {
+      const socket = connect(port, "127.0.0.1");
+      const chunks: Buffer[] = [];
+      socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+      socket.on("error", () => undefined);
+      const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+      await once(socket, "connect");
+      return {
+        socket,
+        send: (...bytes) => {
+          for (const one of bytes) socket.write(Buffer.isBuffer(one) ? one : generate(one));
+        },
+        received: () => Buffer.concat(chunks),
+        closed,
+      };
+    },
+  };
+}
+
+/** CONNECT of a user, MQTT 3.1.1. */
+export const connectPacket = (user: string, more: object = {}): Packet =>
+  ({
+    cmd: "connect",
+    protocolId: "MQTT",
+    protocolVersion: 4,
+    clean: true,
+    clientId: `raw-${user}`,
+    keepalive: 60,
+    username: user,
+    password: Buffer.from(`secret of ${user}`),
+    ...more,
+  }) as Packet;
