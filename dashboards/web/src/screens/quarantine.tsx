@@ -78,7 +78,7 @@ function Entry(props: {
   const reason = reasonName(entry.reason, say.language);
   return (
     <li className="card">
-      <strong>{entry.detail}</strong>
+      <strong>{reason ?? entry.reason}</strong>
       <dl className="facts">
         <dt>{w.quarantine.device}</dt>
         <dd>
@@ -111,8 +111,7 @@ function Entry(props: {
         <dd>{entry.user}</dd>
         <dt>{w.quarantine.reason}</dt>
         <dd>
-          {reason !== undefined && `${reason} `}
-          <code>{entry.reason}</code>
+          <code>{entry.reason}</code> {entry.detail}
         </dd>
       </dl>
       <Group gap="xs">
