@@ -1,0 +1,70 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Codec, DeviceEntry, RegistryView } from "../devices/index.js";
+import { nativeJson } from "../devices/formats/native-json.js";
+
+/** Every format, with a topic of its own and a payload that it takes. */
+const codecs: { codec: Codec; topic: string; good: string }[] = [
+  {
+    codec: nativeJson,
+    topic: "readings/bin-1",
+    good: '{"time": "2026-11-23T10:00:00Z", "fill_percent": 43.2, "battery_v": 3.6}',
+  },
+];
+const receivedMs = Date.parse("2026-11-23T10:00:05Z");
+const device: DeviceEntry = { id: "bin-1", class: "bin", place: "krakow", sinceMs: 0 };
+const registry = { device: () => device } as unknown as RegistryView;
+const decode = (codec: Codec, topic: string, payload: Uint8Array): ReturnType<Codec["decode"]> =>
+  codec.decode({ topic, payload, user: "u", clientId: "c", qos: 1, receivedMs }, registry);
+
+for (const { codec, topic, good } of codecs) {
+  const check = (payload: Uint8Array): void => {
+    const before = Buffer.from(payload).toString("hex");
+    const decoded = decode(codec, topic, payload);
+    expect(Buffer.from(payload).toString("hex")).toBe(before);
+    expect(decode(codec, topic, payload)).toEqual(decoded);
+    if (decoded.kind === "refused") expect(decoded.fault.detail.length).toBeLessThanOrEqual(300);
+    if (decoded.kind !== "decoded") return;
+    for (const fault of decoded.faults) {
+      expect(fault.code).toMatch(/^[a-z-]+$/);
+      expect(fault.detail.length).toBeLessThanOrEqual(300);
+    }
+    for (const field of decoded.fields)
+      expect([typeof field.value, Number.isInteger(field.timeMs)]).toEqual(["number", true]);
+  };
+
+  test(`${codec.format}: takes its own payload whole, with a path to each field`, () => {
+    const decoded = decode(codec, topic, Buffer.from(good));
+    expect(decoded).toMatchObject({ kind: "decoded", device: "bin-1", faults: [] });
+    if (decoded.kind !== "decoded") return;
+    expect(decoded.fields.length).toBeGreaterThan(1);
+    expect(decoded.fields.every(({ path }) => path.startsWith("/"))).toBe(true);
+  });
+
+  test(`${codec.format}: never throws, changes nothing and answers the same again, on any bytes`, () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), check), { numRuns: 1_000 });
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 6 }), (text) => check(Buffer.from(text))),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test(`${codec.format}: never throws on its own payload cut short, spliced or with a byte changed`, () => {
+    const bytes = Buffer.from(good);
+    fc.assert(
+      fc.property(
+        fc.nat(bytes.length),
+        fc.nat(bytes.length),
+        fc.integer({ min: 0, max: 255 }),
+        (from, to, byte) => {
+          const changed = Buffer.from(bytes);
+          changed[from % bytes.length] = byte;
+          check(changed);
+          check(bytes.subarray(0, from));
+          check(Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)]));
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+}

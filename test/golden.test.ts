@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openTestPipeline } from "./support/pipeline.js";
+
+const dir = join(import.meta.dirname, "cases");
+const city = `city: { name: K, timeZone: Europe/Warsaw }
+places: [{ id: krakow, kind: city, name: K }]
+devices:
+  - { id: bin-1, class: bin, place: krakow, every: 15m }
+  - { id: em-1, class: electricity-meter, place: krakow, every: 15m }
+`;
+const linesOf = <T>(name: string, file: string): T[] =>
+  readFileSync(join(dir, name, file), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as T);
+const names = readdirSync(dir, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+test.each(names)("golden case %s", async (name) => {
+  const input = linesOf<{ topic: string; payload: string; receivedAt: string }>(name, "input.jsonl");
+  const works = await openTestPipeline(city, Date.parse("2026-11-23T10:00:10Z"));
+  try {
+    await works.take(input.map((one) => ({ ...one, receivedMs: Date.parse(one.receivedAt) })));
+    const { items: readings } = await works.history.readings({ limit: 1_000 });
+    const { items: quarantined } = await works.history.quarantine({ limit: 1_000 });
+    const got = [
+      ...readings.map(({ device, quantity, value, unit, timeMs, attributes }) => ({
+        device,
+        quantity,
+        value,
+        unit,
+        time: new Date(timeMs).toISOString(),
+        attributes,
+      })),
+      ...quarantined.map(({ reason, device, whole, paths }) => ({
+        quarantined: reason,
+        device,
+        whole,
+        paths,
+      })),
+    ];
+    const inOrder = (list: unknown[]): unknown[] =>
+      list.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+    expect(inOrder(got)).toEqual(inOrder(linesOf(name, "expected.jsonl")));
+  } finally {
+    await works.close();
+  }
+});

@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  type CityRegistry,
+  codecFor,
+  createValidator,
+  type JournalMessage,
+  openRegistry,
+  parseCity,
+  unitOf,
+} from "../../devices/index.js";
+import { openAlerts } from "../../ingest/alerts/index.js";
+import { localDays } from "../../ingest/ledger.js";
+import { Pipeline } from "../../ingest/pipeline.js";
+import { openRules } from "../../ingest/rules/index.js";
+import { type EmbeddedHistory, openHistory } from "../../ingest/stores/history.js";
+import { openState } from "../../ingest/stores/state.js";
+
+/** The works without threads, network or journal: messages go in, history comes out. */
+export interface TestPipeline {
+  pipeline: Pipeline;
+  history: EmbeddedHistory;
+  registry: CityRegistry;
+  clock: { nowMs: number };
+  /** Numbers a message and takes all of them as one batch. */
+  take(
+    messages: readonly { topic: string; payload: string | Uint8Array; receivedMs: number }[],
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the works over a city file, in a folder that goes away with it. */
+export async function openTestPipeline(cityText: string, nowMs: number): Promise<TestPipeline> {
+  const dir = mkdtempSync(join(tmpdir(), "obieg-pipeline-"));
+  const clock = { nowMs };
+  const state = openState(join(dir, "state"));
+  const registry = openRegistry(state, () => clock.nowMs);
+  await registry.apply(parseCity(cityText, { file: "city.yaml", env: {}, readSecret: () => "" }), "test");
+  const history = await openHistory({
+    dir,
+    timeZone: registry.city.timeZone,
+    retention: () => Number.POSITIVE_INFINITY,
+    classOf: (device) => registry.device(device)?.class,
+    unitOf,
+    devices: () => registry.devices().map(({ id }) => id),
+    everyMsOf: (device) => registry.device(device)?.everyMs,
+    sinceMsOf: (device) => registry.device(device)?.sinceMs,
+    clock: () => clock.nowMs,
+    lateAfterMs: 3_600_000,
+  });
+  const alerts = openAlerts(state, { clock: () => clock.nowMs, channels: () => [] });
+  const pipeline = new Pipeline({
+    registry,
+    codecFor,
+    validate: createValidator(),
+    limits: { futureSkewMs: 300_000 },
+    history,
+    rules: openRules(state, registry.rules(), registry, { unitOf, monotonic: () => clock.nowMs }),
+    recordAlerts: (transitions) => alerts.record(transitions),
+    state,
+    sinks: [],
+    dayOf: localDays(registry.city.timeZone),
+    clock: () => clock.nowMs,
+    onCommitted: () => undefined,
+  });
+  let sequence = 0;
+  return {
+    pipeline,
+    history,
+    registry,
+    clock,
+    async take(messages) {
+      const numbered = messages.map(({ topic, payload, receivedMs }): JournalMessage => {
+        sequence += 1;
+        return {
+          sequence,
+          topic,
+          payload: Buffer.from(payload),
+          user: "test",
+          clientId: "test",
+          qos: 1,
+          receivedMs,
+        };
+      });
+      if (numbered.length > 0) await pipeline.take(numbered);
+    },
+    async close() {
+      await history.close();
+      await state.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
