@@ -114,6 +114,7 @@ export async function start(options: StartOptions): Promise<App> {
         new Promise<number>((resolve, reject) =>
           throttle.admit(message, (error, sequence) => (error ? reject(error) : resolve(sequence))),
         ),
+      backup: async (dir) => broker?.backup(dir),
       status: () => ({ journal: { ...journal.status }, broker: broker?.counters() ?? noCounters }),
     };
     const works: Peer<WorksCalls> = joinPeer<WorksCalls>(worker, calls, (error) =>

@@ -24,6 +24,8 @@ export interface BackupParts {
   state: StateStore;
   history: Pick<History, "backup" | "position">;
   dataDir: string;
+  /** Copies the broker's sessions into an existing folder. */
+  sessions: (dir: string) => Promise<void>;
 }
 
 /** What was found of a backup. */
@@ -80,6 +82,7 @@ export async function makeBackup(parts: BackupParts, dir: string, nowMs: number)
     throw new ObiegError("backup-not-empty", `${dir} isn't empty: name a new folder`);
   await mkdir(join(dir, "state"), { mode: 0o700 });
   await parts.state.backup(join(dir, "state"));
+  await parts.sessions(join(dir, "state"));
   const { position } = parts.history;
   await parts.history.backup(dir);
   await copyJournal(join(parts.dataDir, "journal"), join(dir, "journal"));

@@ -71,6 +71,8 @@ export type DoorCalls = {
   publish: (message: { topic: string; payload: string; qos: 0 | 1; retain: boolean }) => Promise<void>;
   accept: (message: RawMessage) => Promise<number>;
   status: (nothing: undefined) => DoorStatus;
+  /** Copies the broker's sessions into an existing folder. */
+  backup: (dir: string) => Promise<void>;
 };
 
 const tickMs = 1_000;
@@ -172,9 +174,10 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       sinks,
       accept: (message) => door.call("accept", message),
       backup: async (dir) => {
+        const sessions = (into: string): Promise<void> => door.call("backup", into);
         holdsTrim += 1;
         try {
-          return await makeBackup({ state, history, dataDir: config.data }, dir, clock());
+          return await makeBackup({ state, history, dataDir: config.data, sessions }, dir, clock());
         } finally {
           holdsTrim -= 1;
         }

@@ -43,6 +43,8 @@ export interface Broker {
   /** Replaces all credentials; those who changed or went are disconnected. */
   setCredentials(credentials: readonly CredentialSnapshot[]): void;
   counters(): BrokerCounters;
+  /** Copies sessions and retained messages into an existing folder. */
+  backup(dir: string): Promise<void>;
   /** Takes no more connections, closes those that are open. */
   close(): Promise<void>;
 }
@@ -252,6 +254,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         const gone = new Set(gate.setCredentials(credentials));
         for (const client of clients) if (gone.has(guests.get(client)?.user ?? "")) client.close();
       },
+      backup: async (dir) => persistence?.backup(dir),
       counters: () => ({ ...counters, refused: { ...counters.refused } }),
       close,
     };

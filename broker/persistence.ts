@@ -253,6 +253,12 @@ export class KeptPersistence extends MemoryPersistence {
     }
   }
 
+  /** Copies `broker.mdb` into an existing folder while running. */
+  async backup(dir: string): Promise<void> {
+    await this.#root.flushed;
+    await this.#root.backup(join(dir, "broker.mdb"), true);
+  }
+
   override async destroy(): Promise<void> {
     await super.destroy();
     await this.#root.flushed;
