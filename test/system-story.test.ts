@@ -1,3 +1,4 @@
+import { chromium } from "playwright-core";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { secrets, testCity } from "./support/city.js";
@@ -30,6 +31,9 @@ const bin = { user: "bin-1", secret: secrets.BIN_SECRET };
 const rule =
   '{ id: bin-full, kind: threshold, class: bin, quantity: fill_percent, above: 90, clear: 60, for: 2s, severity: warning, title: { pl: "Pełny", en: "Full" } }';
 
+/** Where screenshots go when somebody wants to look at them. */
+const shots = process.env["OBIEG_SCREENSHOTS"];
+
 let influx: Service;
 let proxy: Service;
 let hook: Hook;
@@ -53,6 +57,27 @@ afterAll(async () => {
   await hook.stop();
   removeFolder(obieg.dir);
 });
+
+/** Logs in with a browser and waits until the list of alerts shows a text. */
+async function onThePage(text: string): Promise<void> {
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu"],
+  });
+  try {
+    const page = await browser.newPage();
+    await page.goto(obieg.httpUrl);
+    await page.getByLabel("Użytkownik").fill("admin");
+    await page.getByLabel("Hasło").first().fill("a long enough password");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Przegląd" }).waitFor();
+    await page.goto(`${obieg.httpUrl}/#/alerts`);
+    await page.getByText(text).first().waitFor();
+    if (shots !== undefined) await page.screenshot({ path: `${shots}/real-alert.png` });
+  } finally {
+    await browser.close();
+  }
+}
 
 const readings = async (query: string): Promise<Reading[]> =>
   ((await obieg.api(`/api/v1/readings?${query}`)).body as Items<Reading>).items;
@@ -116,7 +141,7 @@ test("nobody publishes as another, with a wrong secret, or without one", async (
   );
 });
 
-test("a broken limit raises after its duration and clears at its clear level: list, webhook, MQTT", async () => {
+test("a broken limit raises after its duration and clears at its clear level: list, page, webhook, MQTT", async () => {
   const tools = { user: "tools", secret: secrets.TOOLS_SECRET };
   const heard = mosquittoSub(obieg.mqttPort, tools, "alerts/#");
   const publish = (fill: number): Promise<unknown> =>
@@ -124,6 +149,7 @@ test("a broken limit raises after its duration and clears at its clear level: li
   await publish(95);
   const raised = await until(alerts, (list) => list.some(({ state }) => state === "raised"));
   expect(raised).toMatchObject([{ rule: "bin-full", device: "bin-1", value: 95, limit: 90 }]);
+  await onThePage("Pełny");
   const retained = mosquittoSub(obieg.mqttPort, tools, "alerts/#");
   await until(
     async () => retained.lines,
