@@ -227,7 +227,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       pipeline,
       position: history.position,
       lingerMs: 20,
-      batch: { messages: 20_000, bytes: 8e6 },
+      batch: { messages: 5_000, bytes: 2e6 },
       onPosition(position) {
         if (holdsTrim === 0) door.tell("trim", position);
       },

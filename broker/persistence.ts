@@ -153,6 +153,7 @@ export class KeptPersistence extends MemoryPersistence {
   }
 
   override async outgoingEnqueueCombi(subs: { clientId: string }[], packet: Kept): Promise<void> {
+    if (subs.length === 0) return;
     const { limits, refuse } = this.#options;
     const kept = packet;
     const size = sizeOf(kept);

@@ -69,7 +69,9 @@ export function makeFeed(view: IngestView, limits: FeedLimits): Feed {
   const ring: Kept[] = [];
   let bytes = 0;
   let count = 0;
-  let values = new Map<string, IdentifiedValue>();
+  /** Newest value by device, and by quantity and attributes. */
+  let values = new Map<string, Map<string, IdentifiedValue>>();
+  let seriesCount = 0;
   let skippedValues = 0;
   let entries: QuarantineEvent = { items: [], skipped: 0 };
 
@@ -98,10 +100,14 @@ export function makeFeed(view: IngestView, limits: FeedLimits): Feed {
     else
       for (const value of event.values) {
         if (value.verdict !== "stored") continue;
-        const key = `${value.device} ${value.quantity} ${value.attributes}`;
-        const known = values.get(key);
-        if (known || values.size >= seriesMost) skippedValues += 1;
-        if (known ? known.timeMs <= value.timeMs : values.size < seriesMost) values.set(key, value);
+        let series = values.get(value.device);
+        if (!series) values.set(value.device, (series = new Map()));
+        const key = value.attributes === "" ? value.quantity : `${value.quantity} ${value.attributes}`;
+        const known = series.get(key);
+        if (known || seriesCount >= seriesMost) skippedValues += 1;
+        if (known ? known.timeMs > value.timeMs : seriesCount >= seriesMost) continue;
+        if (!known) seriesCount += 1;
+        series.set(key, value);
       }
   };
   const unsubscribe = view.subscribe(take);
@@ -159,8 +165,10 @@ export function makeFeed(view: IngestView, limits: FeedLimits): Feed {
     },
     flush() {
       if (values.size > 0) {
-        const event: ReadingsEvent = { items: [...values.values()].map(itemOf), skipped: skippedValues };
+        const newest = [...values.values()].flatMap((series) => [...series.values()]);
+        const event: ReadingsEvent = { items: newest.map(itemOf), skipped: skippedValues };
         values = new Map();
+        seriesCount = 0;
         skippedValues = 0;
         publish("readings", event);
       }

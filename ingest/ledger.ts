@@ -5,8 +5,10 @@ export const unknownDevice = "(unknown)";
 
 /** Adds up what a batch did to each device's account of each local day. */
 export class LedgerBook {
-  readonly #deltas = new Map<string, LedgerDelta>();
+  readonly #days = new Map<string, Map<string, LedgerDelta>>();
   readonly #dayOf: (timeMs: number) => string;
+  /** The account that was asked for last: values of a message come one after another. */
+  #last: LedgerDelta | undefined;
 
   constructor(dayOf: (timeMs: number) => string) {
     this.#dayOf = dayOf;
@@ -15,8 +17,10 @@ export class LedgerBook {
   /** The account of `device` on the local day of receipt; counts are added to it in place. */
   account(device: string, receivedMs: number): LedgerDelta {
     const day = this.#dayOf(receivedMs);
-    const key = `${day}/${device}`;
-    let delta = this.#deltas.get(key);
+    if (this.#last?.device === device && this.#last.day === day) return this.#last;
+    let devices = this.#days.get(day);
+    if (!devices) this.#days.set(day, (devices = new Map()));
+    let delta = devices.get(device);
     if (!delta) {
       delta = {
         day,
@@ -24,14 +28,15 @@ export class LedgerBook {
         messages: { received: 0, decoded: 0, ignored: 0, quarantined: 0 },
         values: { decoded: 0, stored: 0, duplicate: 0, conflict: 0, quarantined: 0, late: 0 },
       };
-      this.#deltas.set(key, delta);
+      devices.set(device, delta);
     }
+    this.#last = delta;
     return delta;
   }
 
   /** Everything added so far. */
   deltas(): LedgerDelta[] {
-    return [...this.#deltas.values()];
+    return [...this.#days.values()].flatMap((devices) => [...devices.values()]);
   }
 }
 
