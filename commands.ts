@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { z } from "zod";
 import { verifyBackup } from "./backup.js";
 import { configSchema, describeConfig, readConfig } from "./config.js";
+import { bytesText, say, sayJson } from "./dashboards/client/print.js";
 import { citySchema, type DeviceEntry, ObiegError, parseCity } from "./devices/index.js";
 import {
   cityYamlFor,
@@ -14,11 +15,7 @@ import {
 import { repairJournal, verifyJournal } from "./ingest/journal/index.js";
 import { lockDataFolder } from "./ingest/data-folder.js";
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const tell = (text: string): void => void process.stderr.write(`${text}\n`);
-const sayJson = (value: unknown): void => say(JSON.stringify(value, null, 2));
-const bytesText = (bytes: number): string =>
-  bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** Reads a positive number of the command line. Throws `bad-argument`. */
 function parsePositive(text: string): number {
