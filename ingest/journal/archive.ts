@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { constants, gunzip, gzip } from "node:zlib";
 import type { JournalMessage } from "../../devices/index.js";
@@ -70,7 +70,17 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   for (const file of await listArchive(fs, dir)) bytes += (await fs.stat(file.path)).size;
   let waitingBytes = 0;
   let work = Promise.resolve();
+  const used: Parameters<Archive["take"]>[0][] = [];
 
+  /** In order, each on the disk before the next: a power cut must never leave a hole between segments. */
+  const removeUsed = async (): Promise<void> => {
+    for (let oldest = used[0]; oldest; oldest = used[0]) {
+      await fs.remove(oldest.path);
+      await fs.syncFolder(dirname(oldest.path));
+      waitingBytes -= oldest.bytes;
+      used.shift();
+    }
+  };
   const prune = async (): Promise<void> => {
     for (const file of await listArchive(fs, dir)) {
       const { size, modifiedMs } = await fs.stat(file.path);
@@ -115,10 +125,10 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
         } catch (error) {
           log.warn({ err: error, file: segment.path }, "a used segment can't be archived; it is let go");
         }
-        await fs
-          .remove(segment.path)
-          .catch((error: unknown) => log.warn({ err: error }, "a used segment stays"));
-        waitingBytes -= segment.bytes;
+        used.push(segment);
+        await removeUsed().catch((error: unknown) =>
+          log.warn({ err: error, file: used[0]?.path }, "a used segment stays for now"),
+        );
       });
     },
     close: () => work,

@@ -60,7 +60,8 @@ class SegmentReader implements JournalReader {
 
   async #enter(segment: SegmentName): Promise<OpenSegment> {
     const file = await this.#fs.open(segment.path, "read");
-    const header = await readHeader(file);
+    const found = await readHeader(file);
+    const header = found?.version === undefined ? found : undefined;
     const entered = { segment, file, cursor: new SegmentCursor(file), repaired: header?.repaired ?? false };
     if (header) {
       // What stands before the first segment was trimmed: it is in history, or was never here.
@@ -93,7 +94,8 @@ class SegmentReader implements JournalReader {
   async #isRepaired(segment: SegmentName): Promise<boolean> {
     const file = await this.#fs.open(segment.path, "read");
     try {
-      return (await readHeader(file))?.repaired ?? false;
+      const header = await readHeader(file);
+      return header?.version === undefined && header?.repaired === true;
     } finally {
       await file.close();
     }

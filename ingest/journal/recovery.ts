@@ -1,14 +1,21 @@
 import { ObiegError } from "../../devices/index.js";
 import type { FileSystem } from "./file-system.js";
-import { listSegments, readHeader, salvage, SegmentCursor, type SegmentName } from "./segment.js";
+import {
+  formatVersion,
+  listSegments,
+  readHeader,
+  salvage,
+  SegmentCursor,
+  type SegmentName,
+} from "./segment.js";
 
 /** A place where the journal isn't whole. */
 export interface JournalFault {
   file: string;
   /** Byte offset in the file. */
   offset: number;
-  /** `torn` is the harmless end of an interrupted write; the others are damage. */
-  kind: "torn" | "broken-record" | "broken-header" | "missing-segment";
+  /** `torn` is the harmless end of an interrupted write; `other-version` was written by another obieg; the others are damage. */
+  kind: "torn" | "broken-record" | "broken-header" | "missing-segment" | "other-version";
   detail: string;
 }
 
@@ -42,17 +49,23 @@ export async function scanSegment(
       lastSequence: segment.firstSequence - 1,
       end: 0,
       size,
-      repaired: header?.repaired ?? false,
+      repaired: false,
       faults: [],
     };
     const fault = (kind: JournalFault["kind"], offset: number, detail: string): void => {
       scan.faults.push({ file: segment.path, offset, kind, detail });
     };
+    if (header?.version !== undefined) {
+      const versions = `format ${header.version}, this obieg reads format ${formatVersion}`;
+      fault("other-version", 0, versions);
+      return scan;
+    }
     if (!header || header.firstSequence !== segment.firstSequence) {
       const torn = isLast && (await isTorn(file, 0, segment.firstSequence));
       fault(torn ? "torn" : "broken-header", 0, "the head of the segment isn't readable");
       return scan;
     }
+    scan.repaired = header.repaired;
     const cursor = new SegmentCursor(file);
     for (;;) {
       scan.end = cursor.position;
@@ -124,6 +137,14 @@ export function damageOf(scans: readonly SegmentScan[]): ObiegError | undefined 
   const faults = scans.flatMap((scan) => scan.faults).filter((fault) => fault.kind !== "torn");
   const first = faults[0];
   if (!first) return undefined;
+  const foreign = faults.find(({ kind }) => kind === "other-version");
+  if (foreign) {
+    return new ObiegError(
+      "journal-version",
+      `${foreign.file} is written in ${foreign.detail}. Start the obieg that wrote it, and let it process all, or move the file away`,
+      { detail: { faults } },
+    );
+  }
   return new ObiegError(
     "journal-damaged",
     `${first.file} is damaged at byte ${first.offset}: ${first.detail}. Restore it from a backup, or keep what is readable with: obieg journal repair`,

@@ -47,7 +47,8 @@ export async function verifyJournal(dir: string, fs: FileSystem = nodeFileSystem
 export async function repairJournal(dir: string, fs: FileSystem = nodeFileSystem): Promise<RepairReport> {
   const done: RepairReport = { rewritten: [], kept: [], salvaged: 0 };
   for (const scan of await scanJournal(fs, dir)) {
-    if (scan.faults.some((fault) => fault.kind !== "torn")) await rewrite(fs, dir, scan, done);
+    if (scan.faults.some(({ kind }) => kind !== "torn" && kind !== "other-version"))
+      await rewrite(fs, dir, scan, done);
   }
   return done;
 }

@@ -4,7 +4,9 @@ import { findRecord, type FoundRecord, maxRecordBytes } from "./record.js";
 
 /** Bytes of a segment before its first record. */
 export const segmentHeaderBytes = 16;
-const magic = 0x314a424f; // "OBJ1" in the file
+/** Version of the format that this program writes and reads. */
+export const formatVersion = "1";
+const magic = "OBJ";
 const chunkBytes = 2 ** 20;
 
 /** A segment by its name: `{first sequence, 16 digits}.journal`. */
@@ -34,16 +36,21 @@ export interface SegmentHeader {
 /** The head of a segment as bytes. */
 export function segmentHeader({ firstSequence, repaired }: SegmentHeader): Buffer {
   const header = Buffer.alloc(segmentHeaderBytes);
-  header.writeUInt32LE(magic, 0);
+  header.write(magic + formatVersion, "latin1");
   header.writeUInt32LE(repaired ? 1 : 0, 4);
   header.writeDoubleLE(firstSequence, 8);
   return header;
 }
 
-/** Reads a segment's head; undefined when it isn't one. */
-export async function readHeader(file: JournalFile): Promise<SegmentHeader | undefined> {
+/** Reads a segment's head; the `version` of another format, or undefined when it isn't a head at all. */
+export async function readHeader(
+  file: JournalFile,
+): Promise<(SegmentHeader & { version?: undefined }) | { version: string } | undefined> {
   const header = Buffer.alloc(segmentHeaderBytes);
-  if ((await file.read(header, 0)) < segmentHeaderBytes || header.readUInt32LE(0) !== magic) return undefined;
+  const got = await file.read(header, 0);
+  if (got < segmentHeaderBytes || header.toString("latin1", 0, 3) !== magic) return undefined;
+  const version = header.toString("latin1", 3, 4);
+  if (version !== formatVersion) return { version };
   return { firstSequence: header.readDoubleLE(8), repaired: (header.readUInt32LE(4) & 1) === 1 };
 }
 

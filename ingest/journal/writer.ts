@@ -4,7 +4,7 @@ import { type Archive, openArchive } from "./archive.js";
 import { type FileSystem, type JournalFile, nodeFileSystem } from "./file-system.js";
 import type { JournalStatus, JournalWriter } from "./port.js";
 import { recordBytes, writeRecord } from "./record.js";
-import { damageOf, scanJournal, scanSegment } from "./recovery.js";
+import { damageOf, scanJournal, type SegmentScan, scanSegment } from "./recovery.js";
 import { createSegment, type Segment } from "./active-segment.js";
 import { segmentHeaderBytes } from "./segment.js";
 
@@ -48,6 +48,23 @@ const newGroup = (firstSequence: number, bytes = Buffer.allocUnsafeSlow(groupByt
   dones: [],
 });
 
+/**
+ * Cuts the torn end of the last segment, and syncs what stays: a process that died may have written it without syncing it,
+ * and records made from now on will say that it is durable.
+ */
+async function settle(fs: FileSystem, last: SegmentScan, log: JournalOptions["log"]): Promise<void> {
+  const file = await fs.open(last.segment.path, "append");
+  try {
+    if (last.end < last.size) {
+      log.warn({ file: last.segment.path, bytes: last.size - last.end }, "cut the torn end of the journal");
+      await file.truncate(last.end);
+    }
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
 /** The journal's writing half: segment files, one write and one fdatasync a group. See port.ts for what it promises. */
 export class Journal implements JournalWriter {
   readonly #options: JournalOptions;
@@ -81,7 +98,7 @@ export class Journal implements JournalWriter {
     this.#filling = newGroup(this.#durable + 1);
   }
 
-  /** Opens the journal of a folder: makes it, or checks it and cuts a torn tail. Throws `journal-damaged`. */
+  /** Opens the journal of a folder: makes it, or checks it and cuts a torn tail. Throws `journal-damaged`, `journal-version`. */
   static async open(options: JournalOptions): Promise<Journal> {
     const fs = options.fs ?? nodeFileSystem;
     await fs.makeFolder(options.dir);
@@ -90,21 +107,10 @@ export class Journal implements JournalWriter {
     const damage = damageOf(scans);
     if (damage) throw damage;
     const last = scans.at(-1);
-    let dropped = false;
     if (last && last.end < segmentHeaderBytes) {
       await fs.remove(last.segment.path);
       scans.pop();
-      dropped = true;
-    } else if (last && last.end < last.size) {
-      options.log.warn(
-        { file: last.segment.path, bytes: last.size - last.end },
-        "cut the torn end of the journal",
-      );
-      const file = await fs.open(last.segment.path, "append");
-      await file.truncate(last.end);
-      await file.datasync();
-      await file.close();
-    }
+    } else if (last) await settle(fs, last, options.log);
     const segments = scans.map((scan) => ({
       path: scan.segment.path,
       firstSequence: scan.firstSequence,
@@ -113,11 +119,10 @@ export class Journal implements JournalWriter {
     }));
     const active = segments.at(-1);
     if (active) {
-      if (dropped) await fs.syncFolder(options.dir);
+      await fs.syncFolder(options.dir);
       return new Journal(options, fs, archive, segments, await fs.open(active.path, "append"));
     }
-    const first = dropped && last ? last.firstSequence : 1;
-    const { segment, file } = await createSegment(fs, options.dir, first);
+    const { segment, file } = await createSegment(fs, options.dir, last?.firstSequence ?? 1);
     return new Journal(options, fs, archive, [segment], file);
   }
 
@@ -306,7 +311,7 @@ export class Journal implements JournalWriter {
   }
 }
 
-/** Opens the journal of a data folder for writing. Throws `journal-damaged`. */
+/** Opens the journal of a data folder for writing. Throws `journal-damaged`, `journal-version`. */
 export function openJournal(options: JournalOptions): Promise<Journal> {
   return Journal.open(options);
 }
