@@ -77,6 +77,8 @@ export type DoorCalls = {
 
 const tickMs = 1_000;
 const maintainMs = 60_000;
+/** Soon after the start too: a service that is often restarted seals as well. */
+const firstMaintainMs = 5_000;
 const demoPastMs = 200;
 
 /** Opens the works: state, registry, history, rules, alerts, sinks, pipeline, API; undone in the mirror order. */
@@ -110,6 +112,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       lateAfterMs: config.limits.lateAfter,
       hotDays: config.history.hotDays,
       holdDays: config.history.holdDays,
+      onTorn: (facts) => log.warn(facts, "cut the torn end of the database's log"),
       memoryLimit: `${Math.round(config.history.memory / 1e6)}MB`,
     });
     undo.push(() => history.close());
@@ -263,7 +266,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
         const { position, durable } = running.status;
         if (position >= durable) await pipeline.tick();
       });
-      clockwork.every(maintainMs, () => history.maintain(clock()));
+      clockwork.every(maintainMs, () => history.maintain(clock()), firstMaintainMs);
       if (demo) clockwork.every(demoPastMs, async () => makeDemoPast(past, clock()));
     };
     return { started, doorReady, intake: running, stop };

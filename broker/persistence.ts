@@ -57,7 +57,12 @@ export class KeptPersistence extends MemoryPersistence {
   constructor(options: PersistenceOptions) {
     super();
     this.#options = options;
-    this.#root = open({ path: join(options.dir, "broker.mdb"), noSubdir: true, maxDbs: 8 });
+    this.#root = open({
+      path: join(options.dir, "broker.mdb"),
+      noSubdir: true,
+      maxDbs: 8,
+      overlappingSync: false,
+    });
     this.#retained = this.#root.openDB({ name: "retained" });
     this.#sessions = this.#root.openDB({ name: "sessions" });
     this.#outgoing = this.#root.openDB({ name: "outgoing" });

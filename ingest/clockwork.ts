@@ -2,8 +2,8 @@ import type { Logger } from "pino";
 
 /** Tasks that run again and again. */
 export interface Clockwork {
-  /** Runs `body` every so many milliseconds, never twice at once; a failure is logged and it goes on. */
-  every(ms: number, body: () => Promise<unknown>): void;
+  /** Runs `body` every so many milliseconds, first after `firstMs`, never twice at once; a failure is logged and it goes on. */
+  every(ms: number, body: () => Promise<unknown>, firstMs?: number): void;
   /** Starts nothing more and waits for what runs. */
   stop(): Promise<void>;
 }
@@ -13,7 +13,7 @@ export function startClockwork(log: Logger): Clockwork {
   const timers: NodeJS.Timeout[] = [];
   const running = new Set<Promise<void>>();
   return {
-    every(ms, body) {
+    every(ms, body, firstMs) {
       let current: Promise<void> | undefined;
       const run = async (): Promise<void> => {
         try {
@@ -22,7 +22,7 @@ export function startClockwork(log: Logger): Clockwork {
           log.error({ err: error }, "a periodic task failed");
         }
       };
-      const timer = setInterval(() => {
+      const turn = (): void => {
         if (current) return;
         const task = run().finally(() => {
           current = undefined;
@@ -30,8 +30,9 @@ export function startClockwork(log: Logger): Clockwork {
         });
         current = task;
         running.add(task);
-      }, ms);
-      timers.push(timer.unref());
+      };
+      timers.push(setInterval(turn, ms).unref());
+      if (firstMs !== undefined) timers.push(setTimeout(turn, firstMs).unref());
     },
     async stop() {
       for (const timer of timers) clearInterval(timer);

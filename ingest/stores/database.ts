@@ -3,6 +3,7 @@ import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { ObiegError } from "../../devices/index.js";
 import { Lock } from "./lock.js";
 import { literal } from "./sql.js";
+import { cutTornLog, type OnTorn } from "./torn-log.js";
 
 const readers = 2;
 
@@ -20,19 +21,21 @@ interface Opened {
 export class Database {
   readonly #file: string;
   readonly #memoryLimit: string;
+  readonly #onTorn: OnTorn;
   readonly #writing = new Lock();
   #waiting: ((connection: DuckDBConnection) => void)[] = [];
   #opened: Opened | undefined;
   #reading = 0;
 
-  private constructor(dir: string, memoryLimit: string) {
+  private constructor(dir: string, memoryLimit: string, onTorn: OnTorn) {
     this.#file = join(dir, "history.duckdb");
     this.#memoryLimit = memoryLimit;
+    this.#onTorn = onTorn;
   }
 
   /** Opens `history.duckdb` in `dir`. `memoryLimit` as DuckDB writes it ("100MB"). Throws `history-open`. */
-  static async open(dir: string, memoryLimit: string): Promise<Database> {
-    const database = new Database(dir, memoryLimit);
+  static async open(dir: string, memoryLimit: string, onTorn: OnTorn): Promise<Database> {
+    const database = new Database(dir, memoryLimit, onTorn);
     database.#opened = await database.#connect();
     return database;
   }
@@ -124,13 +127,7 @@ export class Database {
 
   async #connect(): Promise<Opened> {
     try {
-      const instance = await DuckDBInstance.create(this.#file, {
-        memory_limit: this.#memoryLimit,
-        threads: "2",
-        temp_directory: `${this.#file}.tmp`,
-        autoinstall_known_extensions: "false",
-        preserve_insertion_order: "false",
-      });
+      const instance = await this.#instance();
       const connect = async (): Promise<DuckDBConnection> => {
         const connection = await instance.connect();
         await connection.run("set TimeZone = 'UTC'");
@@ -151,6 +148,23 @@ export class Database {
         `cannot open ${this.#file}: ${cause instanceof Error ? cause.message : String(cause)}. Stop what else uses it, or restore it from a backup; moved aside, it is rebuilt from the sealed days and the journal's archive`,
         { cause, detail: { file: this.#file } },
       );
+    }
+  }
+
+  async #instance(): Promise<DuckDBInstance> {
+    const open = (): Promise<DuckDBInstance> =>
+      DuckDBInstance.create(this.#file, {
+        memory_limit: this.#memoryLimit,
+        threads: "2",
+        temp_directory: `${this.#file}.tmp`,
+        autoinstall_known_extensions: "false",
+        preserve_insertion_order: "false",
+      });
+    try {
+      return await open();
+    } catch (error) {
+      if (!cutTornLog(this.#file, error, this.#onTorn)) throw error;
+      return open();
     }
   }
 

@@ -265,9 +265,10 @@ export async function openHistory(options: HistoryOptions): Promise<EmbeddedHist
     holdDays: 30,
     quarantineDays: Number.POSITIVE_INFINITY,
     memoryLimit: "100MB",
+    onTorn: () => undefined,
     ...options,
   };
-  const database = await Database.open(options.dir, complete.memoryLimit);
+  const database = await Database.open(options.dir, complete.memoryLimit, complete.onTorn);
   try {
     return await EmbeddedHistory.open({
       database,

@@ -1,3 +1,5 @@
+import type { OnTorn } from "./torn-log.js";
+
 /** What the embedded history is opened with. Functions answer from memory and are asked often. */
 export interface HistoryOptions {
   /** Data folder: holds `history.duckdb` and `history/`. */
@@ -23,6 +25,8 @@ export interface HistoryOptions {
   holdDays?: number;
   /** Days that quarantined entries are kept; for ever unless told. */
   quarantineDays?: number;
+  /** Told when a power cut has torn the end of the database's log, and it was cut. */
+  onTorn?: OnTorn;
   /** As DuckDB writes it; "100MB" unless told. */
   memoryLimit?: string;
 }

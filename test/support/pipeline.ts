@@ -10,7 +10,7 @@ import {
   parseCity,
   unitOf,
 } from "../../devices/index.js";
-import { openAlerts } from "../../ingest/alerts/index.js";
+import { type Inbox, openAlerts } from "../../ingest/alerts/index.js";
 import { localDays } from "../../ingest/ledger.js";
 import { Pipeline } from "../../ingest/pipeline.js";
 import { openRules } from "../../ingest/rules/index.js";
@@ -22,6 +22,7 @@ export interface TestPipeline {
   pipeline: Pipeline;
   history: EmbeddedHistory;
   registry: CityRegistry;
+  alerts: Inbox;
   clock: { nowMs: number };
   /** Numbers a message and takes all of them as one batch. */
   take(
@@ -30,13 +31,18 @@ export interface TestPipeline {
   close(): Promise<void>;
 }
 
-/** Opens the works over a city file, in a folder that goes away with it. */
-export async function openTestPipeline(cityText: string, nowMs: number): Promise<TestPipeline> {
-  const dir = mkdtempSync(join(tmpdir(), "obieg-pipeline-"));
+/** Opens the works over a city file, in a folder that goes away with it; or over the data folder of a service that ended. */
+export async function openTestPipeline(
+  cityText: string,
+  nowMs: number,
+  dataDir?: string,
+): Promise<TestPipeline> {
+  const dir = dataDir ?? mkdtempSync(join(tmpdir(), "obieg-pipeline-"));
   const clock = { nowMs };
   const state = openState(join(dir, "state"));
   const registry = openRegistry(state, () => clock.nowMs);
-  await registry.apply(parseCity(cityText, { file: "city.yaml", env: {}, readSecret: () => "" }), "test");
+  if (dataDir === undefined)
+    await registry.apply(parseCity(cityText, { file: "city.yaml", env: {}, readSecret: () => "" }), "test");
   const history = await openHistory({
     dir,
     timeZone: registry.city.timeZone,
@@ -49,7 +55,7 @@ export async function openTestPipeline(cityText: string, nowMs: number): Promise
     clock: () => clock.nowMs,
     lateAfterMs: 3_600_000,
   });
-  const alerts = openAlerts(state, { clock: () => clock.nowMs, channels: () => [] });
+  const alerts = openAlerts(state, { clock: () => clock.nowMs, channels: () => registry.channels() });
   const pipeline = new Pipeline({
     registry,
     codecFor,
@@ -69,6 +75,7 @@ export async function openTestPipeline(cityText: string, nowMs: number): Promise
     pipeline,
     history,
     registry,
+    alerts,
     clock,
     async take(messages) {
       const numbered = messages.map(({ topic, payload, receivedMs }): JournalMessage => {
@@ -88,7 +95,7 @@ export async function openTestPipeline(cityText: string, nowMs: number): Promise
     async close() {
       await history.close();
       await state.close();
-      rmSync(dir, { recursive: true, force: true });
+      if (dataDir === undefined) rmSync(dir, { recursive: true, force: true });
     },
   };
 }
