@@ -93,25 +93,25 @@ export function readRecord(file: string, folder: string): DiskEvent[] {
     } else if (path.startsWith("socket:") || path.startsWith("TCP:")) {
       if (/^(write|writev|sendmsg)$/.test(name))
         events.push({ at: began, do: "sent", bytes: dataOf(args.slice(args.indexOf(">"))) });
-    } else if (/^rename/.test(name)) {
+    } else if (name.startsWith("rename")) {
       const [from = "", to = ""] = texts(args);
       if (!isOurs(from)) continue;
       known.delete(from);
       known.add(to);
       events.push({ at: ended, do: "rename", path: from, to });
-    } else if (/^unlink/.test(name)) {
+    } else if (name.startsWith("unlink")) {
       const [gone = ""] = texts(args);
       if (!isOurs(gone)) continue;
       known.delete(gone);
       events.push({ at: ended, do: "remove", path: gone });
-    } else if (/^mkdir/.test(name)) {
+    } else if (name.startsWith("mkdir")) {
       const [made = ""] = texts(args);
       if (isOurs(made) || made === folder) events.push({ at: ended, do: "folder", path: made });
     } else if (!isOurs(path) && path !== folder) continue;
     else if (name === "lseek") {
       const position = positions.get(fd);
       if (position) position.offset = count;
-    } else if (/^pwrite/.test(name)) {
+    } else if (name.startsWith("pwrite")) {
       const offset = Number((name === "pwritev2" ? /, (\d+), \w+$/ : /, (\d+)$/).exec(args)?.[1]);
       wrote(offset, dataOf(args.slice(args.indexOf(">"))));
     } else if (/^writev?$/.test(name)) {
