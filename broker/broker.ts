@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { Logger } from "pino";
 import type { RawMessage } from "../devices/index.js";
+import { Audience } from "./audience.js";
 import { type BrokerCounters, Tally } from "./counters.js";
 import { Gate } from "./gate.js";
 import { type BrokerLimits, checkLimits, defaultLimits } from "./limits.js";
@@ -9,6 +10,7 @@ import { type Address, type Listener, listenTcp, listenTls, listenWebSocket } fr
 import type { Credential, CredentialSnapshot } from "./rights.js";
 import { type Guest, mayPublish, openAdmission, topicFault } from "./admission.js";
 import { guardConnection } from "./connection.js";
+import { openLane } from "./lane.js";
 import { Pace } from "./pace.js";
 import { KeptPersistence } from "./persistence.js";
 import { levelCount } from "./topics.js";
@@ -47,6 +49,21 @@ export interface Broker {
   backup(dir: string): Promise<void>;
   /** Takes no more connections, closes those that are open. */
   close(): Promise<void>;
+}
+
+/** aedes, with an eye on who listens. */
+class Door extends Aedes {
+  readonly audience = new Audience();
+
+  override subscribe(...args: Parameters<Aedes["subscribe"]>): void {
+    this.audience.add(args[0]);
+    super.subscribe(...args);
+  }
+
+  override unsubscribe(...args: Parameters<Aedes["unsubscribe"]>): void {
+    this.audience.remove(args[0]);
+    super.unsubscribe(...args);
+  }
 }
 
 const watchMs = 1_000;
@@ -93,7 +110,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
           refuse: (reason, who, detail) => tally.refuse(reason, who, detail),
         });
 
-  const aedes = await Aedes.createBroker({
+  const aedes = new Door({
     connectTimeout: limits.connectTimeoutMs,
     maxTopicLevels: limits.topicLevels,
     maxClientsIdLength: 128,
@@ -155,6 +172,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       done(null, allowed ? subscription : null);
     },
   });
+  persistence?.tell(aedes.audience);
+  await aedes.listen();
   aedes.on("client", (client) => {
     connected.set(client.id, guests.get(client)?.user ?? "");
     persistence?.seen(client.id);
@@ -202,9 +221,13 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       else perAddress.delete(from);
     });
     const client = aedes.handle(stream);
-    guardConnection(client, stream, frameLimits, partial, (reason) =>
-      tally.refuse(reason, guests.get(client)?.user || from, `a connection was closed: ${reason}`),
-    );
+    const refuse = (reason: string): void =>
+      tally.refuse(reason, guests.get(client)?.user || from, `a connection was closed: ${reason}`);
+    const lane = openLane(client, stream, {
+      hears: (topic) => persistence === undefined || aedes.audience.hears(topic),
+      admit: (packet, done) => admission(guests.get(client), client, packet, done),
+    });
+    guardConnection(client, stream, frameLimits, partial, refuse, lane);
   };
   const watch = setInterval(() => {
     for (const stream of open) {

@@ -18,7 +18,7 @@ export interface PartialBytes {
 
 /**
  * Puts a strict check before aedes: each connection's bytes and packets are looked at before it acts on them.
- * `refuse` is told the reason once; the connection is closed, and nothing after the fault is seen.
+ * `lane` is offered each packet that may be; aedes gets what it doesn't take. `refuse` is told the reason once; the connection is closed, and nothing after the fault is seen.
  */
 export function guardConnection(
   client: Client,
@@ -26,6 +26,7 @@ export function guardConnection(
   limits: FrameLimits,
   partial: PartialBytes,
   refuse: (reason: string) => void,
+  lane: (packet: Packet) => boolean,
 ): void {
   const parser = (client as unknown as { _parser: Parser })._parser;
   const frames = new Frames(limits);
@@ -66,6 +67,6 @@ export function guardConnection(
       return true;
     }
     if (packet.cmd === "connect" && packet.protocolVersion === 5) frames.speaksFive();
-    return emit(event, packet);
+    return lane(packet) || emit(event, packet);
   };
 }

@@ -3,9 +3,9 @@ import type { Client, Subscription } from "aedes";
 import MemoryPersistence, { type StoredPacket as Kept } from "aedes-persistence/asyncPersistence.js";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { ObiegError } from "../devices/index.js";
+import type { Audience } from "./audience.js";
 import type { BrokerLimits } from "./limits.js";
-
-type OutKey = [client: string, broker: string, counter: number];
+import { type OutKey, Queues } from "./queues.js";
 
 interface Session {
   user: string;
@@ -45,14 +45,10 @@ export class KeptPersistence extends MemoryPersistence {
   readonly #wills: Database<Kept, string>;
   readonly #options: PersistenceOptions;
   readonly #kept = new Map<string, Session>();
+  #audience: Pick<Audience, "keep"> | undefined;
   readonly #retainedSizes = new Map<string, number>();
-  /** Queued packets of each client: size by key; and the key that a packet id stands for. */
-  readonly #queues = new Map<
-    string,
-    { sizes: Map<string, number>; ids: Map<number, OutKey>; bytes: number }
-  >();
+  readonly #queues = new Queues();
   #retainedBytes = 0;
-  #queuedBytes = 0;
 
   constructor(options: PersistenceOptions) {
     super();
@@ -75,6 +71,11 @@ export class KeptPersistence extends MemoryPersistence {
     return this.#kept.get(clientId)?.user;
   }
 
+  /** Names who is to know what kept sessions listen to; before {@link setup}. */
+  tell(audience: Pick<Audience, "keep">): void {
+    this.#audience = audience;
+  }
+
   override async setup(broker: unknown): Promise<void> {
     await super.setup(broker);
     for (const { key, value } of this.#retained.getRange()) {
@@ -82,11 +83,11 @@ export class KeptPersistence extends MemoryPersistence {
       await super.storeRetained(value);
     }
     for (const { key, value } of this.#sessions.getRange()) {
-      this.#kept.set(key, value);
+      this.#note(key, value);
       await super.addSubscriptions({ id: key } as Client, value.subscriptions);
     }
     for (const { key, value } of this.#outgoing.getRange()) {
-      this.#noteQueued(key, value);
+      this.#queues.add(key, sizeOf(value), value.messageId);
       await super.outgoingEnqueue({ clientId: key[0] }, value);
       if (value.messageId !== undefined) await super.outgoingUpdate({ id: key[0] } as Client, value);
     }
@@ -148,6 +149,7 @@ export class KeptPersistence extends MemoryPersistence {
 
   override async cleanSubscriptions(client: Client): Promise<void> {
     await super.cleanSubscriptions(client);
+    this.#audience?.keep(client.id, []);
     if (!this.#kept.delete(client.id)) return;
     void this.#sessions.remove(client.id);
     await this.#root.flushed;
@@ -163,11 +165,11 @@ export class KeptPersistence extends MemoryPersistence {
     const kept = packet;
     const size = sizeOf(kept);
     const room = subs.filter(({ clientId }) => {
-      const queue = this.#queues.get(clientId);
+      const queue = this.#queues.of(clientId);
       const fits =
         (queue?.sizes.size ?? 0) < limits.offlineMessagesPerClient &&
         (queue?.bytes ?? 0) + size <= limits.offlineBytesPerClient &&
-        this.#queuedBytes + size <= limits.offlineBytes;
+        this.#queues.bytes + size <= limits.offlineBytes;
       if (!fits) refuse("offline-full", clientId, "a message for a client that is away wasn't kept");
       return fits;
     });
@@ -175,7 +177,7 @@ export class KeptPersistence extends MemoryPersistence {
     const stored = keep(kept);
     for (const { clientId } of room) {
       const key: OutKey = [clientId, kept.brokerId ?? "", kept.brokerCounter ?? 0];
-      this.#noteQueued(key, stored);
+      this.#queues.add(key, sizeOf(stored), stored.messageId);
       void this.#outgoing.put(key, stored);
     }
   }
@@ -183,7 +185,7 @@ export class KeptPersistence extends MemoryPersistence {
   override async outgoingUpdate(client: Client, packet: Kept): Promise<void> {
     await super.outgoingUpdate(client, packet);
     const kept = packet;
-    const queue = this.#queues.get(client.id);
+    const queue = this.#queues.of(client.id);
     const key: OutKey | undefined =
       kept.brokerCounter === undefined
         ? queue?.ids.get(kept.messageId ?? 0)
@@ -202,11 +204,11 @@ export class KeptPersistence extends MemoryPersistence {
   override async outgoingClearMessageId(client: Client, packet: Kept): Promise<Kept | undefined> {
     const cleared = await super.outgoingClearMessageId(client, packet);
     const { messageId = 0 } = packet;
-    const queue = this.#queues.get(client.id);
+    const queue = this.#queues.of(client.id);
     const key = queue?.ids.get(messageId);
     if (queue && key) {
       queue.ids.delete(messageId);
-      this.#forgetQueued(key);
+      this.#queues.remove(key);
       void this.#outgoing.remove(key);
     }
     return cleared;
@@ -280,9 +282,17 @@ export class KeptPersistence extends MemoryPersistence {
   }
 
   async #saveSession(clientId: string, session: Session): Promise<void> {
-    this.#kept.set(clientId, session);
+    this.#note(clientId, session);
     void this.#sessions.put(clientId, session);
     await this.#root.flushed;
+  }
+
+  #note(clientId: string, session: Session): void {
+    this.#kept.set(clientId, session);
+    this.#audience?.keep(
+      clientId,
+      session.subscriptions.map(({ topic }) => topic),
+    );
   }
 
   #noteRetained(topic: string, size: number): void {
@@ -291,31 +301,10 @@ export class KeptPersistence extends MemoryPersistence {
     else this.#retainedSizes.set(topic, size);
   }
 
-  #noteQueued(key: OutKey, packet: Kept): void {
-    const [clientId] = key;
-    let queue = this.#queues.get(clientId);
-    if (!queue) this.#queues.set(clientId, (queue = { sizes: new Map(), ids: new Map(), bytes: 0 }));
-    const size = sizeOf(packet);
-    queue.sizes.set(key.join(" "), size);
-    queue.bytes += size;
-    this.#queuedBytes += size;
-    if (packet.messageId !== undefined) queue.ids.set(packet.messageId, key);
-  }
-
-  #forgetQueued(key: OutKey): void {
-    const queue = this.#queues.get(key[0]);
-    const size = queue?.sizes.get(key.join(" "));
-    if (!queue || size === undefined) return;
-    queue.sizes.delete(key.join(" "));
-    queue.bytes -= size;
-    this.#queuedBytes -= size;
-    if (queue.sizes.size === 0) this.#queues.delete(key[0]);
-  }
-
   #removeOf(id: string, table: Database<Kept, OutKey>): void {
     const range = { start: [id] as unknown as OutKey, end: [id, "\uffff"] as unknown as OutKey };
     for (const key of table.getKeys(range)) {
-      this.#forgetQueued(key);
+      this.#queues.remove(key);
       void table.remove(key);
     }
   }

@@ -1,0 +1,48 @@
+import { FilterTree } from "./topics.js";
+
+const knownTopics = 10_000;
+
+/** Who would hear a topic: filters of connected clients, and of kept sessions whose clients are away. */
+export class Audience {
+  readonly #filters = new FilterTree<true>();
+  readonly #counts = new Map<string, number>();
+  readonly #kept = new Map<string, readonly string[]>();
+  readonly #answers = new Map<string, boolean>();
+
+  add(filter: string): void {
+    const count = this.#counts.get(filter) ?? 0;
+    this.#counts.set(filter, count + 1);
+    if (count > 0) return;
+    this.#filters.set(filter, filter, true);
+    this.#answers.clear();
+  }
+
+  remove(filter: string): void {
+    const count = this.#counts.get(filter) ?? 0;
+    if (count > 1) this.#counts.set(filter, count - 1);
+    else if (count === 1) {
+      this.#counts.delete(filter);
+      this.#filters.delete(filter, filter);
+      this.#answers.clear();
+    }
+  }
+
+  /** Replaces what the session of a client listens to; nothing when it is over. */
+  keep(clientId: string, filters: readonly string[]): void {
+    const before = this.#kept.get(clientId) ?? [];
+    for (const filter of filters) this.add(filter);
+    for (const filter of before) this.remove(filter);
+    if (filters.length === 0) this.#kept.delete(clientId);
+    else this.#kept.set(clientId, filters);
+  }
+
+  /** True when somebody would hear a message to the topic. Answers are remembered, of at most 10,000 topics. */
+  hears(topic: string): boolean {
+    const known = this.#answers.get(topic);
+    if (known !== undefined) return known;
+    if (this.#answers.size >= knownTopics) this.#answers.clear();
+    const answer = this.#filters.match(topic).length > 0;
+    this.#answers.set(topic, answer);
+    return answer;
+  }
+}
