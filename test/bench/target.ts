@@ -1,31 +1,52 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { type CityOptions, cityOf } from "./city.js";
+import { login } from "./generator.js";
 
 const dist = join(import.meta.dirname, "../..");
-const ticksPerSecond = 100;
 
 /** A process under measurement. */
 export interface Target {
+  pid: number;
   port: number;
   http: string;
-  /** CPU seconds that it has used. */
-  cpuSeconds(): number;
-  /** Largest resident memory so far, MB. */
-  peakMegabytes(): number;
+  /** From starting the process to its `ready` line, milliseconds. */
+  startMs: number;
+  /** A figure of `/metrics`; NaN when there is none. */
   metric(name: string): Promise<number>;
+  /** The text that the API answers. Throws unless the status is 200. */
   get(path: string): Promise<string>;
+  /** Polls until a figure of `/metrics` fits. Throws after `forMs`. */
+  until(name: string, fits: (value: number) => boolean, forMs?: number): Promise<void>;
+  /** Ends it in order and waits. */
   stop(): Promise<void>;
 }
 
-async function startProcess(args: string[], env: Record<string, string>, dir: string): Promise<Target> {
+/** A folder for a service's files, gone with `remove`. */
+export interface Folder {
+  dir: string;
+  data: string;
+  remove(): void;
+}
+
+/** Makes a folder of its own. */
+export function makeFolder(): Folder {
+  const dir = mkdtempSync(join(tmpdir(), "obieg-bench-"));
+  return { dir, data: join(dir, "data"), remove: () => rmSync(dir, { recursive: true, force: true }) };
+}
+
+async function startProcess(args: string[], env: Record<string, string>): Promise<Target> {
+  const begun = performance.now();
   const child: ChildProcess = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, ...env },
   });
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
   const exited = once(child, "exit");
   const ready = await new Promise<{ port: number; http: string }>((resolve, reject) => {
     if (child.stdout)
@@ -35,80 +56,66 @@ async function startProcess(args: string[], env: Record<string, string>, dir: st
       });
     void exited.then(([code]) => reject(new Error(`it ended with ${String(code)}`)));
   });
-  const proc = (file: string): string => readFileSync(`/proc/${child.pid}/${file}`, "utf8");
-  const get = async (path: string): Promise<string> =>
-    (
-      await fetch(`${ready.http}${path}`, {
-        headers: { authorization: `Bearer ${env["OBIEG_ADMIN_TOKEN"] ?? ""}` },
-      })
-    ).text();
+  const startMs = performance.now() - begun;
+  const headers = { authorization: `Bearer ${env["OBIEG_ADMIN_TOKEN"] ?? ""}` };
+  const get = async (path: string): Promise<string> => {
+    const answer = await fetch(`${ready.http}${path}`, { headers });
+    const text = await answer.text();
+    if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${text.slice(0, 300)}`);
+    return text;
+  };
+  const metric = async (name: string): Promise<number> =>
+    Number(
+      new RegExp(`^${name.replace(/[{}]/g, "\\$&")} (\\S+)$`, "m").exec(await get("/metrics"))?.[1] ??
+        Number.NaN,
+    );
   return {
     ...ready,
-    cpuSeconds() {
-      const stat = proc("stat");
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-    },
-    peakMegabytes: () => Number(/VmHWM:\s+(\d+) kB/.exec(proc("status"))?.[1]) / 1_000,
+    pid: child.pid ?? 0,
+    startMs,
     get,
-    async metric(name) {
-      return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(await get("/metrics"))?.[1] ?? Number.NaN);
+    metric,
+    async until(name, fits, forMs = 300_000) {
+      const end = performance.now() + forMs;
+      for (;;) {
+        const value = await metric(name);
+        if (fits(value)) return;
+        if (performance.now() > end) throw new Error(`${name} is ${value} after ${forMs / 1_000} s`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
     },
     async stop() {
+      process.off("exit", kill);
       child.kill("SIGTERM");
       await exited;
-      rmSync(dir, { recursive: true, force: true });
     },
   };
 }
 
 /** Starts aedes with nothing behind it. */
 export function startBare(): Promise<Target> {
-  return startProcess(
-    [join(dist, "test/bench/bare-broker.js")],
-    {},
-    mkdtempSync(join(tmpdir(), "obieg-bare-")),
-  );
+  return startProcess([join(dist, "test/bench/bare-broker.js")], {});
 }
 
-/** Devices that the load publishes for. */
-export const devices = 100;
+/** How a service under measurement is started. */
+export interface ServiceOptions extends CityOptions {
+  /** Address of an InfluxDB; without it there is no sink. */
+  influx?: string;
+}
 
-/** Starts the service with everything on, over a city of bins and two rules, in a folder of its own. */
-export function startService(): Promise<Target> {
-  const dir = mkdtempSync(join(tmpdir(), "obieg-bench-"));
-  const list = Array.from(
-    { length: devices },
-    (_, n) => `  - { id: bin-${n}, class: bin, place: krakow, every: 15m }`,
-  );
-  writeFileSync(
-    join(dir, "city.yaml"),
-    `city: { name: K, timeZone: Europe/Warsaw }
-places: [{ id: krakow, kind: city, name: K }]
-devices:
-${list.join("\n")}
-credentials: [{ user: load, secret: "\${LOAD_SECRET}", publishesFor: ["bin-*"] }]
-rules:
-  - { id: full, kind: threshold, class: bin, quantity: fill_percent, above: 99.5, clear: 60, for: 1h, severity: warning, title: { pl: P, en: F } }
-  - { id: silent, kind: silent, class: bin, times: 3, severity: warning, title: { pl: M, en: S } }
-`,
-  );
-  writeFileSync(join(dir, "obieg.yaml"), "limits: { messagesPerSecond: 1000000 }\n");
-  const args = ["start", "--no-demo", "--data", join(dir, "data"), "--city", join(dir, "city.yaml")];
-  args.push(
-    "--config",
-    join(dir, "obieg.yaml"),
-    "--mqtt-port",
-    "0",
-    "--http-port",
-    "0",
-    "--log-level",
-    "error",
-  );
-  const env = {
-    LOAD_SECRET: "secret of the load",
-    OBIEG_ADMIN_TOKEN: "token-of-the-benchmark",
+/** Starts the service with everything on in the folder: validation, ledger, rules, history with rollups. */
+export function startService({ dir, data }: Folder, options: ServiceOptions = {}): Promise<Target> {
+  writeFileSync(join(dir, "city.yaml"), cityOf(options));
+  const influx =
+    options.influx === undefined ? "" : `influx: { url: "${options.influx}", token: token-of-influx }\n`;
+  writeFileSync(join(dir, "obieg.yaml"), `limits: { messagesPerSecond: 1000000 }\n${influx}`);
+  const args = ["start", "--no-demo", "--data", data, "--city", join(dir, "city.yaml")];
+  args.push("--config", join(dir, "obieg.yaml"), "--mqtt-port", "0", "--http-port", "0");
+  args.push("--log-level", "error");
+  return startProcess([join(dist, "main.js"), ...args], {
+    LOAD_SECRET: login.password,
+    HOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString("base64")}`,
+    OBIEG_ADMIN_TOKEN: "token-of-the-benchmark-0123456789",
     OBIEG_ADMIN_PASSWORD: "password of the benchmark",
-  };
-  return startProcess([join(dist, "main.js"), ...args], env, dir);
+  });
 }
