@@ -2,6 +2,7 @@ import type { Database } from "lmdb";
 import { stringify } from "yaml";
 import type { Channel } from "./channel.js";
 import type { CityFile } from "./city.js";
+import { checkDevice } from "./device.js";
 import { ObiegError } from "./error.js";
 import type { DeviceEntry, PlaceEntry, RegistryView } from "./registry.js";
 import type { Rule } from "./rule.js";
@@ -148,8 +149,9 @@ export class CityRegistry implements RegistryView {
     return this.#change("demo", () => this.#wanted(city, true, sinceMs));
   }
 
-  /** Adds or replaces a device. Throws `place-not-found`. */
+  /** Adds or replaces a device. Throws `device-invalid`, `place-not-found`. */
   async putDevice(device: Omit<DeviceEntry, "sinceMs">, who: string): Promise<RegistryDiff> {
+    checkDevice(device);
     if (!this.#places.has(device.place)) {
       throw new ObiegError(
         "place-not-found",

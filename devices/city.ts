@@ -1,29 +1,11 @@
 import { z } from "zod";
-import { fractions } from "./attributes.js";
 import { channelSchema } from "./channel.js";
+import { at, deviceId, deviceSchema, placeId } from "./device.js";
 import { ObiegError } from "./error.js";
 import { deviceClasses, quantities } from "./quantity.js";
-import { durationSchema, ruleSchema } from "./rule.js";
+import { ruleSchema } from "./rule.js";
 import { parseYamlFile } from "./yaml-file.js";
 
-const deviceId = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
-    "letters, digits, dot, dash and underscore, at most 64 characters",
-  )
-  .describe("id of the device; part of its topics");
-const placeId = z
-  .string()
-  .max(200)
-  .regex(
-    /^[a-z0-9][a-z0-9-]*(\/[a-z0-9][a-z0-9-]*)*$/,
-    "lower-case letters, digits and dashes, levels divided by /",
-  )
-  .describe("id of the place: its parent's id, a slash, its own name");
-const at = z
-  .tuple([z.number().min(-90).max(90), z.number().min(-180).max(180)])
-  .describe("latitude and longitude, degrees (WGS 84)");
 const name = z.string().min(1).max(200);
 const topicFilter = z
   .string()
@@ -56,36 +38,6 @@ const place = z.strictObject({
   at: at.optional(),
 });
 
-const device = z
-  .strictObject({
-    id: deviceId,
-    class: z.enum(deviceClasses as [string, ...string[]]).describe("device class"),
-    place: placeId.describe("where it stands"),
-    at: at.optional(),
-    every: durationSchema
-      .refine((ms) => ms >= 1_000, "at least 1s")
-      .optional()
-      .describe("how often it reports"),
-    fraction: z.enum(fractions).optional().describe("what a bin collects"),
-    capacityLitres: z.number().positive().max(100_000).optional().describe("volume of a bin, litres"),
-    emptyMm: z
-      .number()
-      .positive()
-      .max(20_000)
-      .optional()
-      .describe("distance to the floor of the empty bin, mm"),
-    fullMm: z
-      .number()
-      .nonnegative()
-      .max(20_000)
-      .optional()
-      .describe("distance to the surface of the full bin, mm"),
-  })
-  .refine((one) => one.emptyMm === undefined || one.fullMm === undefined || one.emptyMm > one.fullMm, {
-    path: ["emptyMm"],
-    message: "must be greater than fullMm",
-  });
-
 const credential = z
   .strictObject({
     user: deviceId.describe("MQTT user name: a device's id, a gateway's or an application's name"),
@@ -115,7 +67,7 @@ const shape = z.strictObject({
     language: z.enum(["pl", "en"]).default("pl"),
   }),
   places: z.array(place).max(100_000).default([]),
-  devices: z.array(device).max(1_000_000).default([]),
+  devices: z.array(deviceSchema).max(1_000_000).default([]),
   credentials: z.array(credential).max(1_000_000).default([]),
   rules: z.array(ruleSchema).max(1_000).default([]),
   channels: z.array(channelSchema).max(100).default([]),

@@ -84,6 +84,43 @@ test("names what doesn't fit together", () => {
   ]);
 });
 
+const badIds = [
+  "bin\\",
+  "a\nb",
+  "bin-1\n",
+  "a,b",
+  "a=b",
+  "a b",
+  "a#",
+  "a+",
+  "a/b",
+  "a\u0007b",
+  "a\u202eb",
+  "\u200bbin",
+  ".bin",
+  "-bin",
+  "",
+  "ż",
+  "x".repeat(65),
+];
+
+test.each(badIds)(
+  "the id %j, which could break a topic or a sink's line, is refused by file and registry",
+  async (id) => {
+    const named = good.replace("id: em-1", () => `id: ${JSON.stringify(id)}`);
+    expect(faultsOf(named).map(([line, path]) => `${line} ${path}`)).toEqual(["8 devices.1.id"]);
+    const user = good.replace("user: gw", () => `user: ${JSON.stringify(id)}`);
+    expect(faultsOf(user).map(([, path]) => path)).toEqual(["credentials.1.user"]);
+    const registry = openRegistry(state, () => 0);
+    await registry.apply(parseCity(good, outside), "anna");
+    await expect(registry.putDevice({ id, class: "bin", place: "krakow" }, "anna")).rejects.toMatchObject({
+      code: "device-invalid",
+      message: expect.stringMatching(/^id: letters, digits/),
+    });
+    expect(registry.devices()).toHaveLength(2);
+  },
+);
+
 test("a YAML fault and a secret that can't be read are named", () => {
   expect(faultsOf("city: {")).not.toEqual([]);
   expect(faultsOf(good.replace("secrets/bin-1", "secrets/other")).map(([, path]) => path)).toEqual([
