@@ -20,6 +20,7 @@ import { ledgerRoutes } from "./routes/ledger.js";
 import { liveRoutes } from "./routes/live.js";
 import { peopleRoutes } from "./routes/people.js";
 import { quarantineRoutes } from "./routes/quarantine.js";
+import { sinksRoutes } from "./routes/sinks.js";
 import { readingsRoutes } from "./routes/readings.js";
 import { registryRoutes } from "./routes/registry.js";
 import { sessionRoutes } from "./routes/session.js";
@@ -121,6 +122,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
       readingsRoutes(api, parts);
       ledgerRoutes(api, parts);
       quarantineRoutes(api, parts);
+      sinksRoutes(api, parts);
       alertsRoutes(api, parts);
       liveRoutes(api, parts);
       peopleRoutes(api, parts);

@@ -1,12 +1,13 @@
 import type {
   Alert,
   IngestView,
+  OffendingValue,
   OverviewFigures,
   QuarantineEntry,
   SeriesPoint,
   StoredReading,
 } from "../ingest/index.js";
-import type { DeviceEntry } from "../devices/index.js";
+import { type DeviceEntry, unitOf } from "../devices/index.js";
 import type * as api from "./api.js";
 import { isoOf, isoOrNull } from "./query.js";
 
@@ -89,6 +90,21 @@ export const quarantinedOf = (entry: QuarantineEntry, whole: boolean): api.Quara
   };
 };
 
+/** A sink as it is answered. */
+export const sinkOf = ({ name, status }: IngestView["sinks"][number]): api.SinkStanding => ({
+  name,
+  ...status,
+  fault: status.fault ?? null,
+});
+
+/** A refused value as it is answered. */
+export const offenderOf = ({ timeMs, atMs, ...rest }: OffendingValue): api.Offender => ({
+  ...rest,
+  unit: unitOf(rest.quantity),
+  time: isoOf(timeMs),
+  at: isoOf(atMs),
+});
+
 /** An alert as it is answered. */
 export const alertOf = (alert: Alert): api.Alert => ({
   id: alert.id,
@@ -116,9 +132,9 @@ export const alertOf = (alert: Alert): api.Alert => ({
       }
     : null,
   delivery: Object.fromEntries(
-    alert.deliveries.map(({ channel, status, state, attempts, atMs, fault }) => [
+    alert.deliveries.map(({ channel, status, state, attempts, atMs, fault, nextMs }) => [
       channel,
-      { status, state, attempts, at: isoOf(atMs), fault: fault ?? null },
+      { status, state, attempts, at: isoOf(atMs), fault: fault ?? null, nextAt: isoOrNull(nextMs) },
     ]),
   ),
 });

@@ -1,12 +1,13 @@
 import type { CityFile, DeviceEntry, RegistryDiff, RegistryView } from "../devices/index.js";
 import type { Alert, Alerts } from "./alerts/port.js";
-import type { History, IdentifiedValue, QuarantineEntry } from "./stores/port.js";
+import type { History, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
 
 export type { Alert, AlertQuery, DeliveryMark } from "./alerts/port.js";
 export type {
   HistoryStatus,
   IdentifiedValue,
   LedgerAccount,
+  OffendingValue,
   Page,
   QuarantineEntry,
   QuarantineQuery,
@@ -109,6 +110,8 @@ export interface IngestView {
   >;
   readonly registry: RegistryView & { readonly changes?: RegistryChanges };
   readonly alerts: Pick<Alerts, "list" | "get" | "acknowledge">;
+  /** Stores that are fed from history. */
+  readonly sinks: readonly Pick<Sink, "name" | "status" | "offenders">[];
   quantities(): readonly QuantityRow[];
   /**
    * Hands a message to the journal; gives its sequence.

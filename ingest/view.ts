@@ -77,6 +77,7 @@ export function openView(parts: ViewParts): OpenView {
   const view: IngestView = {
     history,
     alerts: parts.alerts,
+    sinks: parts.sinks,
     registry: {
       get city() {
         return registry.city;

@@ -62,6 +62,11 @@ test("500, a cut connection and silence are tried again with the same id, furthe
   await deliverer.settle();
   for (const wait of [1_000, 2_000, 4_000, 8_000]) {
     const before = b.server.received.length;
+    expect(b.alerts.get("a1")?.deliveries.find((mark) => mark.channel === "hook")).toMatchObject({
+      status: "pending",
+      fault: expect.any(String) as string,
+      nextMs: b.nowMs + wait,
+    });
     await b.pass(wait - 1);
     expect(b.server.received).toHaveLength(before);
     await b.pass(1);

@@ -241,6 +241,41 @@ test("a reading sent over HTTP reaches the journal byte by byte, whatever it hol
   });
 });
 
+test("sinks tell how they stand, and their refused values by pages, newest first, in the server's words", async () => {
+  expect((await get("/sinks")).json()).toEqual({
+    items: [
+      {
+        name: "influxdb",
+        position: 9,
+        lag: 4,
+        written: 6,
+        offended: 3,
+        fault: "answered 401: unauthorized access",
+      },
+    ],
+    next: null,
+  });
+  const first = (await get("/sinks/influxdb/offenders?limit=2")).json<{ items: object[]; next: string }>();
+  expect(first.items).toMatchObject([{ sequence: 9 }, { sequence: 7 }]);
+  expect((await get(`/sinks/influxdb/offenders?limit=2&cursor=${first.next}`)).json()).toEqual({
+    items: [
+      {
+        sequence: 3,
+        device: "bin-1",
+        quantity: "fill_percent",
+        unit: "%",
+        time: "2026-11-23T10:03:00.000Z",
+        value: 93,
+        words: "422: field type conflict",
+        at: "2026-11-23T10:03:00.700Z",
+      },
+    ],
+    next: null,
+  });
+  const none = await get("/sinks/other/offenders");
+  expect([none.statusCode, none.json<{ code: string }>().code]).toEqual([404, "sink-not-found"]);
+});
+
 test("alerts are asked by state; withdrawn ones are known by name", async () => {
   await askAsAdmin(server, {
     method: "POST",

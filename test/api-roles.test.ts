@@ -53,6 +53,8 @@ const calls: {
     body: { ids: ["9-9"] },
     takes: 200,
   },
+  { method: "GET", url: "/api/v1/sinks", least: "viewer", takes: 200 },
+  { method: "GET", url: "/api/v1/sinks/influxdb/offenders", least: "viewer", takes: 200 },
   { method: "GET", url: "/api/v1/alerts", least: "viewer", takes: 200 },
   { method: "GET", url: "/api/v1/alerts/a1", least: "viewer", takes: 200 },
   { method: "POST", url: "/api/v1/alerts/a1/acknowledge", least: "operator", body: {}, takes: 200 },

@@ -89,7 +89,7 @@ test.each([400, 422])(
     await until("passed", () => sink.status.lag === 0);
     expect(sink.status).toEqual({ position: 62, lag: 0, written: 61, offended: 1, fault: undefined });
     expect(server.taken).toHaveLength(61);
-    expect(sink.offenders(10)).toEqual([
+    expect(sink.offenders({ limit: 10 }).items).toEqual([
       {
         sequence: bad?.sequence,
         device: "bin-1",
@@ -134,7 +134,7 @@ test("a batch of which the server wants no point is passed over after a sample, 
   await until("passed", () => sink.status.lag === 0);
   expect(sink.status).toMatchObject({ written: 0, offended: 2_000 });
   expect(server.requests.length).toBeLessThan(150);
-  expect(sink.offenders(5_000)).toHaveLength(1_000);
+  expect(sink.offenders({ limit: 5_000 }).items).toHaveLength(1_000);
 });
 
 test("a name that line protocol can't carry costs its neighbours nothing", async () => {

@@ -4,8 +4,8 @@ import { createServer, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
-import { type InfluxSink, type InfluxSinkOptions, openInfluxSink } from "../ingest/stores/influx-sink.js";
-import type { IdentifiedValue } from "../ingest/stores/port.js";
+import { type InfluxSinkOptions, openInfluxSink } from "../ingest/stores/influx-sink.js";
+import type { IdentifiedValue, Sink } from "../ingest/stores/port.js";
 import { openState, type StateStore } from "../ingest/stores/state.js";
 import { startMs, temporaryFolder, TestRegistry } from "./rules-fixture.js";
 
@@ -110,9 +110,9 @@ export class SinkBench {
   /** Waits that the sink asked for after failures, milliseconds. */
   readonly delays: number[] = [];
   state: StateStore = openState(this.folder.path);
-  sink: InfluxSink | undefined;
+  sink: Sink | undefined;
 
-  open(url: string, options: Partial<InfluxSinkOptions> = {}): InfluxSink {
+  open(url: string, options: Partial<InfluxSinkOptions> = {}): Sink {
     this.sink = openInfluxSink({
       url,
       token: "t0ken",

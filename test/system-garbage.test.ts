@@ -59,7 +59,11 @@ const goodTime = (n: number): string => iso(Date.now() - 60_000 + n);
 const kinds = (): Kind[] => [
   { name: "garbage", payload: "{garbage", owed: ["invalid-json"] },
   { name: "nothing", payload: "", owed: ["invalid-json"] },
-  { name: "bytes that aren't UTF-8", payload: Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), owed: ["invalid-json"] },
+  {
+    name: "bytes that aren't UTF-8",
+    payload: Buffer.from('{"vehicle": "\xff", "fill_percent": 1}', "latin1"),
+    owed: ["invalid-json"],
+  },
   { name: "NUL bytes", payload: Buffer.alloc(300), owed: ["invalid-json"] },
   { name: "half a message", payload: '{"fill_percent": 4', owed: ["invalid-json"] },
   { name: "NaN", payload: '{"fill_percent": NaN}', owed: ["invalid-json"] },

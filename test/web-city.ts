@@ -126,7 +126,18 @@ const places = {
 const alertsOf = (query: URLSearchParams): object => {
   const all: Record<string, object[]> = {
     raised: [
-      alert("a-1", "raised", {}),
+      alert("a-1", "raised", {
+        delivery: {
+          crews: {
+            status: "pending",
+            state: "raised",
+            attempts: 3,
+            at: iso(Date.now()),
+            fault: "answered 500",
+            nextAt: "2026-11-24T05:00:07Z",
+          },
+        },
+      }),
       alert("a-2", "raised", {
         severity: "critical",
         rule: "leak",
@@ -193,6 +204,40 @@ const quarantineOf = (): object => {
   };
 };
 
+const sinksOf = (): object => ({
+  items: [
+    { name: "influxdb", position: 90, lag: 12, written: 80, offended: 2, fault: "answered 401: who are you" },
+  ],
+  next: null,
+});
+
+const offendersOf = (): object => ({
+  items: [
+    {
+      sequence: 77,
+      device: "wm-31",
+      quantity: "water_m3",
+      unit: "m³",
+      time: "2026-11-24T05:00:00Z",
+      value: 1_204.331,
+      words:
+        '422: failure writing points to database: partial write: field type conflict: input field "water_m3"',
+      at: "2026-11-24T05:00:07Z",
+    },
+    {
+      sequence: 70,
+      device: "bin-0004",
+      quantity: "fill_percent",
+      unit: "%",
+      time: "2026-11-23T05:00:00Z",
+      value: 93,
+      words: "400: point is outside retention policy",
+      at: "2026-11-23T05:00:07Z",
+    },
+  ],
+  next: null,
+});
+
 const ledgerOf = (query: URLSearchParams): object => {
   const account = (device: string, missing: number, quarantined: number, balanced = true): object => ({
     day: query.get("day"),
@@ -254,6 +299,8 @@ export function serveCity(mock: WebMock, session: { role: string } | undefined):
   mock.answer("GET /series", inside(seriesOf));
   mock.answer("GET /alerts", inside(alertsOf));
   mock.answer("GET /quarantine", inside(quarantineOf));
+  mock.answer("GET /sinks", inside(sinksOf));
+  mock.answer("GET /sinks/influxdb/offenders", inside(offendersOf));
   mock.answer("GET /ledger", inside(ledgerOf));
   mock.answer(
     "GET /quantities",

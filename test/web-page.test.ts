@@ -276,6 +276,34 @@ test("quarantine shows text tidied, bytes in hexadecimal, and replays", async ()
   expect(mock.writes.at(-1)).toEqual({ call: "POST /quarantine/replay", csrf: "1", body: { ids: ["10-1"] } });
 });
 
+test("what InfluxDB refused stands in quarantine with the server's words, and why it waits", async () => {
+  serveCity(mock, { role: "viewer" });
+  const page = await openPage({ path: "/quarantine" });
+  const part = page.getByRole("region", { name: "InfluxDB" });
+  await part.getByText("answered 401: who are you").waitFor();
+  await part.getByText("Jeszcze niezapisane: 12 wartości.").waitFor();
+  await part.getByText("Odrzucone: 2 wartości").waitFor();
+  await part
+    .getByText("422: failure writing points to database: partial write: field type conflict")
+    .waitFor();
+  expect(await part.getByRole("listitem").first().innerText()).toMatch(/wm-31[^]*1204\sm³[^]*24[^]*06:00/);
+  mock.answer("GET /sinks", () => ({
+    items: [{ name: "influxdb", lag: 0, offended: 0, fault: null }],
+    next: null,
+  }));
+  await page.reload();
+  await page.locator(".card").first().waitFor();
+  expect(await page.getByRole("region", { name: "InfluxDB" }).count()).toBe(0);
+});
+
+test("an alert that a receiver doesn't take says its fault and when it is tried again", async () => {
+  serveCity(mock, { role: "viewer" });
+  const page = await openPage({ path: "/alerts" });
+  const card = page.locator(".card").filter({ hasText: "Kosz bin-0006 jest pełny" });
+  await card.getByText("Doręczanie zawodzi: crews").waitFor();
+  await card.getByText(/czeka, 3\spróby, answered 500, następna próba .*06:00/).waitFor();
+});
+
 test("a lost connection is said, and mends itself", async () => {
   serveCity(mock, { role: "viewer" });
   const page = await openPage({ language: "en" });

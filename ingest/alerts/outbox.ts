@@ -117,7 +117,7 @@ export class Outbox {
       if (!this.#table.get(entry.key)) return;
       void this.#table.put(entry.key, { ...entry, attempts, nextMs });
       const { channel, state } = entry;
-      this.#mark(entry.alert, { channel, state, status: "pending", attempts, atMs, fault });
+      this.#mark(entry.alert, { channel, state, status: "pending", attempts, atMs, fault, nextMs });
     });
     this.#changed(entry.alert);
   }

@@ -34,6 +34,8 @@ export interface DeliveryMark {
   atMs: number;
   /** Why the last attempt failed; at most 300 characters, no secrets. */
   fault?: string;
+  /** While it is pending after a failure: not tried again before this, epoch milliseconds. */
+  nextMs?: number;
 }
 
 /** One deviation from its beginning to its end. */

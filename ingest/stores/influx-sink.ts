@@ -1,7 +1,7 @@
-import type { RegistryView } from "../../devices/index.js";
+import { ObiegError, type RegistryView } from "../../devices/index.js";
 import { InfluxEncoder, type InfluxPoint } from "./influx-line.js";
 import { InfluxWriter, type WriteResult } from "./influx-writer.js";
-import type { History, IdentifiedValue, Sink, StateStore } from "./port.js";
+import type { History, IdentifiedValue, OffendingValue, Page, Sink, StateStore } from "./port.js";
 
 /** What the sink is given. */
 export interface InfluxSinkOptions {
@@ -24,23 +24,6 @@ export interface InfluxSinkOptions {
   random?: () => number;
   /** Calls back once after so many milliseconds, and gives the way to call it off. */
   timer?: (delayMs: number, done: () => void) => () => void;
-}
-
-/** A value that the server refused, with its words. */
-export interface OffendingValue {
-  sequence: number;
-  device: string;
-  quantity: string;
-  timeMs: number;
-  value: number;
-  words: string;
-  atMs: number;
-}
-
-/** The sink, with what it had to pass over. */
-export interface InfluxSink extends Sink {
-  /** The newest refused values, newest first; the last 1,000 are kept. */
-  offenders(limit: number): OffendingValue[];
 }
 
 interface SinkState {
@@ -69,7 +52,7 @@ interface Tally {
   isProbed: boolean;
 }
 
-class InfluxFeed implements InfluxSink {
+class InfluxFeed implements Sink {
   readonly name = "influxdb";
   readonly #options: InfluxSinkOptions;
   readonly #encoder: InfluxEncoder;
@@ -119,8 +102,14 @@ class InfluxFeed implements InfluxSink {
     await this.#running;
   }
 
-  offenders(limit: number): OffendingValue[] {
-    return [...this.#offenders.getRange({ reverse: true, limit })].map(({ value }) => value);
+  offenders({ limit, cursor }: { limit: number; cursor?: string }): Page<OffendingValue> {
+    if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
+      throw new ObiegError("bad-cursor", "give next of the page before as cursor");
+    const below = cursor === undefined ? {} : { start: Number(cursor) - 1 };
+    const range = this.#offenders.getRange({ reverse: true, limit: limit + 1, ...below });
+    const found = [...range].map(({ value }) => value);
+    const items = found.slice(0, limit);
+    return { items, next: found.length > limit ? String(items.at(-1)?.sequence) : undefined };
   }
 
   async #run(): Promise<void> {
@@ -314,6 +303,6 @@ class InfluxFeed implements InfluxSink {
  * Feeds an InfluxDB (1.8, 2.x, 3.x) or VictoriaMetrics from history.
  * Guarantee: everything that history stored is written at least once, in order, or kept among the offenders; at most two batches in memory.
  */
-export function openInfluxSink(options: InfluxSinkOptions): InfluxSink {
+export function openInfluxSink(options: InfluxSinkOptions): Sink {
   return new InfluxFeed(options);
 }

@@ -186,6 +186,19 @@ export interface HistoryStatus {
   faults: { file: string; code: string; message: string }[];
 }
 
+/** A value that a sink's server refused, with its words. */
+export interface OffendingValue {
+  sequence: number;
+  device: string;
+  quantity: string;
+  timeMs: number;
+  value: number;
+  /** What the server answered: at most 300 characters after its status. */
+  words: string;
+  /** When it was passed over, epoch milliseconds. */
+  atMs: number;
+}
+
 /** A store that is fed from history and keeps its own position. */
 export interface Sink {
   readonly name: string;
@@ -200,5 +213,7 @@ export interface Sink {
   };
   /** Told after each commit, so that it needn't poll. */
   wake(lastSequence: number): void;
+  /** The values that the server refused, newest first; the last 1,000 are kept. Throws `bad-cursor`. */
+  offenders(query: { limit: number; cursor?: string }): Page<OffendingValue>;
   stop(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import type {
   IdentifiedValue,
   IngestView,
   LiveEvent,
+  OffendingValue,
   Page,
   PublishedMessage,
   QuarantineEntry,
@@ -94,6 +95,17 @@ export const refusedEntry = (
   status: "open",
 });
 
+/** A value that the sink's server refused. */
+export const refusedValue = (sequence: number): OffendingValue => ({
+  sequence,
+  device: "bin-1",
+  quantity: "fill_percent",
+  timeMs: noonMs + sequence * 60_000,
+  value: 93,
+  words: "422: field type conflict",
+  atMs: noonMs + sequence * 60_000 + 700,
+});
+
 /** An alert that was raised. */
 export const raisedAlert = (id: string): Alert => ({
   id,
@@ -156,7 +168,15 @@ export function makeFakeView(): FakeView {
   };
   let pagesRead = 0;
 
+  const offenders = [refusedValue(9), refusedValue(7), refusedValue(3)];
   const view: FakeView = {
+    sinks: [
+      {
+        name: "influxdb",
+        status: { position: 9, lag: 4, written: 6, offended: 3, fault: "answered 401: unauthorized access" },
+        offenders: ({ limit, cursor }) => pageFrom(offenders, cursor, limit),
+      },
+    ],
     published: [],
     asked,
     quarantined,

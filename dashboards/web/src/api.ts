@@ -83,6 +83,8 @@ export interface Delivery {
   status: "pending" | "delivered" | "dead" | "shed";
   attempts: number;
   fault: string | null;
+  /** Not tried again before this; null when nothing waits for its time. */
+  nextAt?: string | null;
 }
 
 /** A node of the tree of places; the tree is in the id: `krakow/podgorze`. */
@@ -127,6 +129,26 @@ export interface Quarantined {
   status: "open" | "replayed" | "dismissed";
   /** Perhaps only the beginning: `truncated`, of `bytes`. */
   payload: { base64: string; text?: string | null; bytes?: number; truncated?: boolean };
+}
+
+/** A store that is fed from history, and how it stands; `fault` says why it waits. */
+export interface SinkStanding {
+  name: string;
+  lag: number;
+  offended: number;
+  fault: string | null;
+}
+
+/** A value that a sink's server refused, with the server's `words`. */
+export interface Offender {
+  sequence: number;
+  device: string;
+  quantity: string;
+  unit: string;
+  time: string;
+  value: number;
+  words: string;
+  at: string;
 }
 
 /** What a replay did, in entries. */
@@ -307,6 +329,13 @@ export const acknowledgeAlert = (id: string, note: string): Promise<unknown> =>
 /** A page of what waits in quarantine; `cursor` "" for the first. */
 export const readQuarantine = (cursor: string): Promise<Page<Quarantined>> =>
   call("GET", "/quarantine", { status: "open", limit: 100, cursor });
+
+/** The stores that are fed from history. */
+export const readSinks = async (): Promise<SinkStanding[]> => (await all<SinkStanding>("/sinks")).items;
+
+/** The newest values that a sink's server refused. */
+export const readOffenders = (sink: string): Promise<Page<Offender>> =>
+  call("GET", `/sinks/${encodeURIComponent(sink)}/offenders`, { limit: 50 });
 
 /** Sends entries through the pipeline once more: those named, or all of a reason or a device. */
 export const replayQuarantine = (ask: {

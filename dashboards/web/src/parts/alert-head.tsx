@@ -20,6 +20,12 @@ const deadChannels = (alert: Alert): string[] =>
     .filter(([, { status }]) => status === "dead" || status === "shed")
     .map(([name]) => name);
 
+/** Channels that didn't take an alert yet and are tried again, by name. */
+const failingChannels = (alert: Alert): string[] =>
+  Object.entries(alert.delivery ?? {})
+    .filter(([, { status, fault }]) => status === "pending" && fault)
+    .map(([name]) => name);
+
 /** What happened, how grave it is, whether somebody took it, where and since when. */
 export function AlertHead({ alert, device = true }: { alert: Alert; device?: boolean }): ReactNode {
   const say = useSay();
@@ -27,6 +33,7 @@ export function AlertHead({ alert, device = true }: { alert: Alert; device?: boo
   const placeName = usePlaceName();
   const nowMs = useNow(10_000);
   const dead = deadChannels(alert);
+  const failing = failingChannels(alert);
   return (
     <>
       <div>
@@ -35,6 +42,11 @@ export function AlertHead({ alert, device = true }: { alert: Alert; device?: boo
         {dead.length > 0 && (
           <Pill tone="bad">
             {w.alerts.undelivered}: {dead.join(", ")}
+          </Pill>
+        )}{" "}
+        {failing.length > 0 && (
+          <Pill tone="warn">
+            {w.alerts.failing}: {failing.join(", ")}
           </Pill>
         )}
       </div>

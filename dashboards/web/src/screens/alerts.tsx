@@ -83,7 +83,7 @@ function Facts({ alert }: { alert: Alert }): ReactNode {
           </dd>
         </>
       )}
-      {Object.entries(alert.delivery ?? {}).map(([channel, { status, attempts, fault }]) => (
+      {Object.entries(alert.delivery ?? {}).map(([channel, { status, attempts, fault, nextAt }]) => (
         <Fragment key={channel}>
           <dt>{channel}</dt>
           <dd>
@@ -91,6 +91,7 @@ function Facts({ alert }: { alert: Alert }): ReactNode {
               w.alerts.delivery[status],
               ...(status !== "delivered" && attempts > 0 ? [say.count(attempts, w.counted.attempt)] : []),
               ...(status !== "delivered" && fault ? [fault] : []),
+              ...(nextAt ? [fill(w.alerts.nextTry, { time: say.moment(nextAt) })] : []),
             ].join(", ")}
           </dd>
         </Fragment>

@@ -3,6 +3,7 @@ import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-q
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useId, useState } from "react";
 import { type Quarantined, readQuarantine, type Replayed, replayQuarantine } from "../api.ts";
+import { SinksPart } from "../parts/sinks.tsx";
 import { Empty, FaultBox, Loaded } from "../parts/states.tsx";
 import { useMayAct } from "../queries.ts";
 import { fill, type Say, useSay } from "../say.tsx";
@@ -199,6 +200,7 @@ export function Quarantine(): ReactNode {
           );
         }}
       </Loaded>
+      <SinksPart />
     </>
   );
 }

@@ -132,6 +132,8 @@ export const en = {
     done: "Acknowledged: {title}",
     mayNot: "Your role may look, not acknowledge.",
     undelivered: "Not delivered",
+    failing: "Delivery fails",
+    nextTry: "next try {time}",
     delivery: {
       pending: "waiting",
       delivered: "delivered",
@@ -171,6 +173,13 @@ export const en = {
     binary: "Not text; shown in hexadecimal.",
     device: "Device",
     emptyPayload: "(empty)",
+  },
+  sinks: {
+    about: "These values are in the history here; the server did not take them, and says why.",
+    refused: "Refused: {count}; the newest first.",
+    refusedAt: "Refused at",
+    waits: "Waits",
+    lag: "Not written yet: {count}.",
   },
   ledger: {
     title: "Day's account",

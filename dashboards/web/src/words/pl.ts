@@ -132,6 +132,8 @@ export const pl: Words = {
     done: "Potwierdzono: {title}",
     mayNot: "Twoja rola pozwala oglądać, nie potwierdzać.",
     undelivered: "Nie doręczono",
+    failing: "Doręczanie zawodzi",
+    nextTry: "następna próba {time}",
     delivery: {
       pending: "czeka",
       delivered: "doręczono",
@@ -171,6 +173,13 @@ export const pl: Words = {
     binary: "To nie tekst; pokazano szesnastkowo.",
     device: "Urządzenie",
     emptyPayload: "(pusta)",
+  },
+  sinks: {
+    about: "Te wartości są w historii tutaj; serwer ich nie przyjął i mówi dlaczego.",
+    refused: "Odrzucone: {count}; najnowsze na początku.",
+    refusedAt: "Odrzucono",
+    waits: "Czeka",
+    lag: "Jeszcze niezapisane: {count}.",
   },
   ledger: {
     title: "Rozliczenie dnia",
