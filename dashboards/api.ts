@@ -158,28 +158,6 @@ export const quarantinedSchema = z.object({
   }),
 });
 
-/** A store that is fed from history, and how it stands. */
-export const sinkSchema = z.object({
-  name: z.string(),
-  position: z.number().int().describe("sequence up to which it has everything"),
-  lag: z.number().int().describe("values stored and not yet written to it"),
-  written: z.number().int(),
-  offended: z.number().int().describe("values that its server refused"),
-  fault: z.string().nullable().describe("why it waits, in the server's words where it said any"),
-});
-
-/** A value that a sink's server refused, with the server's words. */
-export const offenderSchema = z.object({
-  sequence: z.number().int(),
-  device: z.string(),
-  quantity: z.string(),
-  unit: z.string(),
-  time,
-  value: z.number(),
-  words: z.string().describe("status and answer of the server"),
-  at: time.describe("when it was refused"),
-});
-
 /** What a replay did, in entries. */
 export const replayedSchema = z.object({ replayed: z.number().int(), refused: z.number().int() });
 
@@ -313,10 +291,6 @@ export type SeriesPoint = z.infer<typeof seriesPointSchema>;
 export type LedgerAccount = z.infer<typeof ledgerSchema>;
 /** {@link quarantinedSchema} */
 export type Quarantined = z.infer<typeof quarantinedSchema>;
-/** {@link sinkSchema} */
-export type SinkStanding = z.infer<typeof sinkSchema>;
-/** {@link offenderSchema} */
-export type Offender = z.infer<typeof offenderSchema>;
 /** {@link replayedSchema} */
 export type Replayed = z.infer<typeof replayedSchema>;
 /** {@link alertSchema} */

@@ -10,6 +10,7 @@ import type {
 import { type DeviceEntry, unitOf } from "../devices/index.js";
 import type * as api from "./api.js";
 import { isoOf, isoOrNull } from "./query.js";
+import type { Offender, SinkStanding } from "./sinks.js";
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
@@ -91,14 +92,14 @@ export const quarantinedOf = (entry: QuarantineEntry, whole: boolean): api.Quara
 };
 
 /** A sink as it is answered. */
-export const sinkOf = ({ name, status }: IngestView["sinks"][number]): api.SinkStanding => ({
+export const sinkOf = ({ name, status }: IngestView["sinks"][number]): SinkStanding => ({
   name,
   ...status,
   fault: status.fault ?? null,
 });
 
 /** A refused value as it is answered. */
-export const offenderOf = ({ timeMs, atMs, ...rest }: OffendingValue): api.Offender => ({
+export const offenderOf = ({ timeMs, atMs, ...rest }: OffendingValue): Offender => ({
   ...rest,
   unit: unitOf(rest.quantity),
   time: isoOf(timeMs),

@@ -1,91 +1,18 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { build } from "vite";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { overviewOf, serveCity } from "./web-city.js";
-import { startWebMock, type WebMock } from "./web-mock.js";
+import type { WebMock } from "./web-mock.js";
+import { narrow, openWebStand, shoot, violations, type WebStand, wide } from "./web-stand.js";
 
-const root = join(import.meta.dirname, "..");
-const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-/** Where screenshots go when somebody wants to look at them. */
-const shots = process.env["OBIEG_SCREENSHOTS"];
-const wide = { width: 1440, height: 900 };
-const narrow = { width: 390, height: 844 };
-
-let folder: string;
+let stand: WebStand;
 let mock: WebMock;
-let browser: Browser;
-let contexts: BrowserContext[] = [];
-let noise: string[] = [];
+const openPage: WebStand["openPage"] = (options) => stand.openPage(options);
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "obieg-web-"));
-  await build({
-    root: join(root, "dashboards/web"),
-    logLevel: "error",
-    build: { outDir: folder, emptyOutDir: true },
-  });
-  mock = await startWebMock(folder);
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu"],
-  });
-  if (shots !== undefined) mkdirSync(shots, { recursive: true });
+  stand = await openWebStand();
+  mock = stand.mock;
 });
-
-afterAll(async () => {
-  await browser.close();
-  await mock.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-afterEach(async () => {
-  await Promise.all(contexts.map((context) => context.close()));
-  contexts = [];
-});
-
-const openPage = async (options: {
-  path?: string;
-  size?: { width: number; height: number };
-  language?: "pl" | "en";
-  zone?: string;
-}): Promise<Page> => {
-  const context = await browser.newContext({
-    viewport: options.size ?? wide,
-    timezoneId: options.zone ?? "America/New_York",
-    reducedMotion: "reduce",
-  });
-  contexts.push(context);
-  noise = [];
-  const page = await context.newPage();
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") noise.push(message.text());
-  });
-  page.on("pageerror", (error) => noise.push(String(error)));
-  page.on("request", (request) => {
-    if (!request.url().startsWith(mock.url) && !request.url().startsWith("blob:"))
-      noise.push(`outside: ${request.url()}`);
-  });
-  if (options.language !== undefined)
-    await page.addInitScript(`localStorage.setItem("obieg.language", "${options.language}")`);
-  await page.goto(`${mock.url}/#${options.path ?? "/"}`);
-  return page;
-};
-
-const violations = async (page: Page): Promise<string[]> => {
-  await page.evaluate(axeSource);
-  const found = await page.evaluate<{ id: string; nodes: { html: string; failureSummary: string }[] }[]>(
-    "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)",
-  );
-  return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
-};
-
-const shoot = async (page: Page, name: string): Promise<void> => {
-  if (shots !== undefined) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
-};
+afterAll(() => stand.close());
+afterEach(() => stand.closePages());
 
 const screens = [
   { name: "overview", path: "/", ready: ".tiles" },
@@ -116,7 +43,7 @@ for (const language of ["pl", "en"] as const)
         await page.getByText(language === "pl" ? "na żywo" : "live", { exact: true }).waitFor();
         await shoot(page, `${name}-${language}-${width}`);
         expect(await violations(page)).toEqual([]);
-        expect(noise).toEqual([]);
+        expect(stand.noise).toEqual([]);
         expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
         expect(await page.evaluate("document.documentElement.lang")).toBe(language);
       });
@@ -233,7 +160,7 @@ test("the chart shows a hole as a gap, and its table says so", async () => {
   await page.getByLabel("To", { exact: true }).fill("2026-03-01");
   await page.getByText("must be earlier").waitFor();
   expect(await violations(page)).toEqual([]);
-  expect(noise).toEqual([]);
+  expect(stand.noise).toEqual([]);
 });
 
 test("an operator acknowledges by keyboard, with a note", async () => {

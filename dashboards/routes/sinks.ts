@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { type Offender, offenderSchema, pageOf, sinkSchema } from "../api.js";
+import { pageOf } from "../api.js";
 import { HttpProblem } from "../problem.js";
 import { given, idSchema, listParts } from "../query.js";
 import { answerList, answers, type Api, pageIn, type RouteParts } from "../route.js";
 import { offenderOf, sinkOf } from "../shape.js";
+import { type Offender, offenderSchema, sinkSchema } from "../sinks.js";
 
 const columns = [
   "sequence",
