@@ -169,3 +169,33 @@ test("stopping doesn't wait for a server that never answers", async () => {
   await sink.stop();
   expect(sink.status.position).toBe(0);
 });
+
+test("a connection that died without a word is given up after the time allowed, and a new one takes everything in order", async () => {
+  const { b, server } = await bench(30);
+  // As behind a router that forgets connections: each answers once and is deaf and dumb from then on.
+  server.decide = (_lines, nth) => (nth === 1 ? "take" : "hang");
+  const sink = b.open(server.url, { batchValues: 10, timeoutMs: 60 });
+  sink.start();
+  await until("caught up", () => sink.status.lag === 0);
+  expect(server.connections).toBe(3);
+  expect(times(server.taken)).toEqual(b.history.values.map((value) => value.timeMs));
+  expect(sink.status).toMatchObject({ written: 30, offended: 0, fault: undefined });
+});
+
+test("a server that takes its time for each answer is asked again only when it has answered", async () => {
+  const { b, server } = await bench(40);
+  const sink = b.open(server.url, { batchValues: 10, timeoutMs: 5_000 });
+  let underWay = 0;
+  let most = 0;
+  server.hold = async () => {
+    most = Math.max(most, (underWay += 1));
+    await new Promise((resolve) => {
+      setTimeout(resolve, 30);
+    });
+    underWay -= 1;
+  };
+  sink.start();
+  await until("all written", () => sink.status.lag === 0);
+  expect(most).toBe(1);
+  expect(times(server.taken)).toEqual(b.history.values.map((value) => value.timeMs));
+});

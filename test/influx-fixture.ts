@@ -22,9 +22,13 @@ export class LineServer {
   /** Lines a request, in order of arrival. */
   readonly requests: string[][] = [];
   readonly paths = new Set<string>();
-  decide: (lines: readonly string[]) => Answer = () => "take";
+  /** `nth`: which request of its connection it is, from 1. */
+  decide: (lines: readonly string[], nth: number) => Answer = () => "take";
+  /** Waited for before each answer. */
+  hold: () => Promise<void> = () => Promise.resolve();
   url = "";
   readonly #hung: ServerResponse[] = [];
+  readonly #asked = new Map<object, number>();
   readonly #server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
@@ -37,20 +41,35 @@ export class LineServer {
         .filter((line) => line !== "" && !line.startsWith("#"));
       this.paths.add(`${request.method} ${request.url} ${request.headers.authorization}`);
       this.requests.push(lines);
-      const answer = this.decide(lines);
-      if (answer === "hang") this.#hung.push(response);
-      else if (answer === "close") response.destroy();
-      else if (answer === "take") {
-        this.taken.push(...lines);
-        response.writeHead(204).end();
-      } else response.writeHead(answer.status, answer.headers).end(answer.body);
+      const nth = (this.#asked.get(request.socket) ?? 0) + 1;
+      this.#asked.set(request.socket, nth);
+      void this.hold().then(() => this.#answer(this.decide(lines, nth), lines, response));
     });
   });
+
+  #answer(answer: Answer, lines: readonly string[], response: ServerResponse): void {
+    if (answer === "hang") this.#hung.push(response);
+    else if (answer === "close") response.destroy();
+    else if (answer === "take") {
+      this.taken.push(...lines);
+      response.writeHead(204).end();
+    } else response.writeHead(answer.status, answer.headers).end(answer.body);
+  }
 
   async start(): Promise<this> {
     await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
     this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
     return this;
+  }
+
+  /** How many connections asked for something. */
+  get connections(): number {
+    return this.#asked.size;
+  }
+
+  /** Cuts the connections of writes that were left without an answer. */
+  cut(): void {
+    for (const response of this.#hung.splice(0)) response.destroy();
   }
 
   async stop(): Promise<void> {

@@ -13,12 +13,17 @@ export interface TestCity {
   devices?: string[];
   rules?: string[];
   hookUrl?: string;
+  /** Webhooks beside `crews`: addresses by name; the secret is the same. */
+  hooks?: Record<string, string>;
 }
 
 const items = (list: readonly string[]): string => list.map((item) => `\n  - ${item}`).join("");
 
 /** A small city with a bin, an electricity meter, a gateway and an application; secrets from {@link secrets}. */
-export function testCity({ devices = [], rules = [], hookUrl }: TestCity = {}): string {
+export function testCity({ devices = [], rules = [], hookUrl, hooks = {} }: TestCity = {}): string {
+  const channels = Object.entries({ ...(hookUrl === undefined ? {} : { crews: hookUrl }), ...hooks }).map(
+    ([id, url]) => `{ id: ${id}, kind: webhook, url: "${url}", secret: "\${HOOK_SECRET}" }`,
+  );
   return `city: { name: Kraków, timeZone: Europe/Warsaw, language: pl }
 places:
   - { id: krakow, kind: city, name: Kraków }
@@ -33,6 +38,6 @@ credentials:
   - { user: gw-1, secret: "\${GATEWAY_SECRET}", publishesFor: ["bin-*", "em-*"] }
   - { user: tools, secret: "\${TOOLS_SECRET}", subscribe: ["alerts/#", "rejections/#"] }
 rules:${rules.length === 0 ? " []" : items(rules)}
-channels:${hookUrl === undefined ? " []" : items([`{ id: crews, kind: webhook, url: "${hookUrl}", secret: "\${HOOK_SECRET}" }`])}
+channels:${channels.length === 0 ? " []" : items(channels)}
 `;
 }
