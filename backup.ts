@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { ObiegError } from "./devices/index.js";
 import { type JournalReport, verifyJournal } from "./ingest/journal/index.js";
@@ -37,6 +37,8 @@ export interface BackupVerdict extends BackupReport {
   faults: { path: string; message: string }[];
 }
 
+const codeOf = ({ code = "", message }: NodeJS.ErrnoException): string => code || message;
+
 async function filesUnder(dir: string): Promise<string[]> {
   const found = await readdir(dir, { recursive: true, withFileTypes: true });
   return found
@@ -69,17 +71,38 @@ async function copyJournal(from: string, to: string): Promise<void> {
   await synced(to);
 }
 
+/** Makes a folder and those above it, one by one: Node's recursive mkdir never returns where the kernel says ENOENT, as in /proc. */
+async function makeFolder(dir: string): Promise<void> {
+  const make = (): Promise<string> => mkdir(dir, { mode: 0o700 }).then(() => "made", codeOf);
+  let code = await make();
+  if (code === "ENOENT" && dirname(dir) !== dir) {
+    await makeFolder(dirname(dir));
+    code = await make();
+  }
+  if (code !== "made" && code !== "EEXIST") throw new Error(code);
+}
+
+/** Makes sure of an empty folder outside of the data; nothing is touched before it is known to be one. */
+async function takeEmptyFolder(dir: string, dataDir: string): Promise<void> {
+  if (!relative(resolve(dataDir), resolve(dir)).startsWith(".."))
+    throw new ObiegError("backup-folder", `${dir} lies in the data folder: name one elsewhere`);
+  const names = await makeFolder(resolve(dir))
+    .then(() => readdir(dir))
+    .catch((cause: Error) => {
+      throw new ObiegError("backup-folder", `${dir} can't be used: ${cause.message}`, { cause });
+    });
+  if (names.length > 0) throw new ObiegError("backup-not-empty", `${dir} isn't empty: name a new folder`);
+  await chmod(dir, 0o700);
+}
+
 /**
  * Copies a consistent image of a running service's data into an empty folder: first the state, then the history, then the journal,
  * each as new as the one before or newer, so that a start on the copy catches up by itself. The journal must not be trimmed meanwhile.
- * Throws `backup-not-empty`, `backup-copy`, `sealed-day-damaged`.
+ * Throws `backup-folder`, `backup-not-empty`, `backup-copy`, `sealed-day-damaged`.
  * Guarantee: when it resolves, everything that was acknowledged before the call is in the copy, on disk, with checksums.
  */
 export async function makeBackup(parts: BackupParts, dir: string, nowMs: number): Promise<BackupReport> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  await chmod(dir, 0o700);
-  if ((await readdir(dir)).length > 0)
-    throw new ObiegError("backup-not-empty", `${dir} isn't empty: name a new folder`);
+  await takeEmptyFolder(dir, parts.dataDir);
   await mkdir(join(dir, "state"), { mode: 0o700 });
   await parts.state.backup(join(dir, "state"));
   await parts.sessions(join(dir, "state"));

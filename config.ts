@@ -198,3 +198,9 @@ export function describeConfig(config: Config): string {
   const schema = z.toJSONSchema(configSchema, { io: "input" }) as SchemaNode;
   return ["# obieg.yaml: every key and its value in force", ...describeNode(schema, config, "")].join("\n");
 }
+
+/** The version that the package was published as; read beside the built program. */
+export function readVersion(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -6,7 +6,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import pino from "pino";
 import { makeBackup } from "./backup.js";
 import { applyCity, makeDemoPast } from "./city-start.js";
-import type { Config } from "./config.js";
+import { type Config, readVersion } from "./config.js";
 import { runFileName } from "./dashboards/client/address.js";
 import { openUsers } from "./dashboards/users.js";
 import { startServer } from "./dashboards/server.js";
@@ -213,6 +213,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       host: config.host,
       port: config.http.port,
       view: opened.view,
+      version: readVersion(),
       users,
       log,
       clock,

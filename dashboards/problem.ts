@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
 import { ObiegError } from "../devices/index.js";
 import type { ProblemDocument } from "./api.js";
@@ -36,6 +37,7 @@ export class HttpProblem extends ObiegError {
 export const statusOf: Readonly<Record<string, number>> = {
   "alert-not-found": 404,
   "alert-resolved": 409,
+  "backup-folder": 422,
   "backup-not-empty": 409,
   "bad-cursor": 400,
   "last-admin": 409,
@@ -149,6 +151,25 @@ export function sendProblem(
     .header("x-content-type-options", "nosniff")
     .serializer((document: ProblemDocument) => JSON.stringify(document))
     .send(documentOf(problem, pathOf(request)));
+}
+
+/** Statuses of what Node finds before there is a request; anything else is 400 `bad-request`. */
+const brokenCodes: Readonly<Record<string, [status: number, code: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, "headers-too-large", "address and headers are longer than 16 KiB"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "request-timeout", "the request didn't come to its end in time"],
+};
+
+/** Answers on the bare socket what isn't HTTP, and closes it. */
+export function answerBroken(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || socket.destroyed) return;
+  const broken = brokenCodes[error.code ?? ""] ?? ([400, "bad-request", "this isn't HTTP/1.1"] as const);
+  const body = JSON.stringify(documentOf(new HttpProblem(...broken), "/"));
+  if (socket.writable)
+    socket.write(
+      `HTTP/1.1 ${broken[0]} ${STATUS_CODES[broken[0]] ?? ""}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +
+        `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
+  socket.destroySoon();
 }
 
 /** The path of a request without its query, which may hold what a log shouldn't. */

@@ -26,7 +26,7 @@ export const idSchema = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^\P{Cc}+$/u, "control characters are not allowed");
+  .regex(/^[ -~\u00a0-\uffff]+$/, "control characters are not allowed");
 
 /** A device id that can stand in a topic: no `/`, `+`, `#`. */
 export const deviceIdSchema = idSchema

@@ -4,7 +4,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import type { IngestView } from "../ingest/index.js";
 import { auditOf } from "./access.js";
-import { type Page, problemSchema } from "./api.js";
+import { type Page, pageOf, problemSchema } from "./api.js";
 import { formatOf, pagesOf, sendExport } from "./export.js";
 import type { Feed } from "./feed.js";
 import type { LoginLimit } from "./login-limit.js";
@@ -74,6 +74,26 @@ export function answers<S extends Record<number, z.ZodType>>(
     "4xx": z.ZodAny;
     "5xx": z.ZodAny;
   };
+}
+
+/** A text of another type than JSON, as the description lists it. */
+export const textOf = (type: string): z.ZodString =>
+  ({
+    description: type,
+    content: { [type]: { schema: type.startsWith("text/") ? z.string() : z.unknown() } },
+  }) as unknown as z.ZodString;
+
+/** The answer of a list: a page as JSON, or all of it as CSV or NDJSON. */
+export function listOf<T extends z.ZodType>(item: T): ReturnType<typeof pageOf<T>> {
+  const text = { schema: z.string() };
+  return {
+    description: "a page, or all from cursor on where Accept asks for CSV or NDJSON",
+    content: {
+      "application/json": { schema: pageOf(item) },
+      "text/csv": text,
+      "application/x-ndjson": text,
+    },
+  } as unknown as ReturnType<typeof pageOf<T>>;
 }
 
 /** An answer without a body. */

@@ -11,7 +11,8 @@ import { docsRoutes } from "./docs.js";
 import { makeFeed } from "./feed.js";
 import { makeLoginLimit } from "./login-limit.js";
 import { readPage, secureHeaders, sendPage, servePage, wantsPage } from "./page.js";
-import { HttpProblem, sendProblem } from "./problem.js";
+import { methodsOf } from "./methods.js";
+import { answerBroken, HttpProblem, sendProblem } from "./problem.js";
 import { type Api, defaultHttpLimits, type HttpLimits, type RouteParts } from "./route.js";
 import { alertsRoutes } from "./routes/alerts.js";
 import { healthRoutes } from "./routes/health.js";
@@ -78,6 +79,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 400 },
     trustProxy: options.trustProxy ?? false,
+    clientErrorHandler: answerBroken,
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply, log),
   }) as unknown as Api;
   app.server.maxConnections = limits.connections;
@@ -86,6 +88,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, log));
 
+  const methods = methodsOf(app);
   secureHeaders(app);
   await app.register(cookie);
   await app.register(rateLimit, {
@@ -135,7 +138,11 @@ export async function buildServer(options: ServerParts): Promise<Api> {
   if (html !== undefined && options.webDir !== undefined) servePage(app, options.webDir, html);
   app.setNotFoundHandler((request, reply) => {
     if (html !== undefined && wantsPage(request)) return sendPage(reply, html);
-    const problem = new HttpProblem(404, "not-found", "there is nothing here: /docs lists what there is");
+    const allow = methods(request).join(", ");
+    const problem =
+      allow === ""
+        ? new HttpProblem(404, "not-found", "there is nothing here: /docs lists what there is")
+        : new HttpProblem(405, "method-not-allowed", `this takes ${allow}`, { headers: { allow } });
     return sendProblem(problem, request, reply, log);
   });
   await app.ready();

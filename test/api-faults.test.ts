@@ -23,7 +23,12 @@ const seriesUrl = "/api/v1/series?device=bin-1&quantity=fill_percent&from=2026-1
 const faults: [name: string, asked: Asked, status: number, code: string, path?: string][] = [
   ["an unknown path", { url: "/api/v1/nothing" }, 404, "not-found"],
   ["an unknown path outside", { url: "/nothing.txt" }, 404, "not-found"],
-  ["a method that a path doesn't take", { method: "PATCH", url: "/api/v1/devices" }, 404, "not-found"],
+  [
+    "a method that a path doesn't take",
+    { method: "PATCH", url: "/api/v1/devices/bin-1" },
+    405,
+    "method-not-allowed",
+  ],
   ["a broken percent-encoding", { url: "/api/v1/devices/%E0%A4%A" }, 400, "bad-url"],
   ["a limit above the most", { url: "/api/v1/readings?limit=10001" }, 400, "request-invalid", "/query/limit"],
   ["a limit of nothing", { url: "/api/v1/readings?limit=0" }, 400, "request-invalid", "/query/limit"],

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { auditOf, whoOf } from "../access.js";
-import { type Alert, alertSchema, alertStates, pageOf } from "../api.js";
+import { type Alert, alertSchema, alertStates } from "../api.js";
 import { HttpProblem } from "../problem.js";
 import { given, idSchema, listParts, manyOf, rangeParts } from "../query.js";
-import { answerList, answers, type Api, type RouteParts } from "../route.js";
+import { answerList, answers, type Api, listOf, type RouteParts } from "../route.js";
 import { alertOf } from "../shape.js";
 
 const columns = [
@@ -46,7 +46,7 @@ export function alertsRoutes(api: Api, parts: RouteParts): void {
         tags,
         summary: "Alerts, newest first",
         querystring: z.object({ ...listParts, ...rangeParts, state: manyOf(z.enum(alertStates)).optional() }),
-        response: answers({ 200: pageOf(alertSchema) }),
+        response: answers({ 200: listOf(alertSchema) }),
       },
     },
     (request, reply) => {

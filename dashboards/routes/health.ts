@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { readySchema } from "../api.js";
-import { type Api, answers, type RouteParts } from "../route.js";
+import { type Api, answers, type RouteParts, textOf } from "../route.js";
 
 /** `/healthz`, `/readyz`, `/metrics`: for whoever watches the process; open, and without anybody's data. */
 export function healthRoutes(api: Api, { view }: RouteParts): void {
@@ -35,7 +35,7 @@ export function healthRoutes(api: Api, { view }: RouteParts): void {
       schema: {
         tags: ["process"],
         summary: "Figures as Prometheus text",
-        response: answers({ 200: z.string() }),
+        response: answers({ 200: textOf("text/plain") }),
       },
     },
     async (_request, reply) =>

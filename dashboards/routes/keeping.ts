@@ -5,7 +5,7 @@ import { auditOf, whoOf } from "../access.js";
 import { backupSchema, diffSchema } from "../api.js";
 import { HttpProblem, statusOf } from "../problem.js";
 import { deviceIdSchema } from "../query.js";
-import { answers, type Api, type RouteParts } from "../route.js";
+import { answers, type Api, type RouteParts, textOf } from "../route.js";
 
 const mostCityBytes = 64 * 2 ** 20;
 
@@ -29,7 +29,7 @@ export function keepingRoutes(api: Api, { view, users }: RouteParts): void {
       schema: {
         tags: ["registry"],
         summary: "The registry as a city.yaml; secrets stand as names of files",
-        response: answers({ 200: z.string() }),
+        response: answers({ 200: textOf("application/yaml") }),
       },
     },
     async (request, reply) => {

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { ledgerSchema, pageOf } from "../api.js";
+import { ledgerSchema } from "../api.js";
 import { HttpProblem } from "../problem.js";
 import { daySchema, given, idSchema, listParts, localDay } from "../query.js";
-import { answerList, answers, type Api, pageIn, type RouteParts } from "../route.js";
+import { answerList, answers, type Api, listOf, pageIn, type RouteParts } from "../route.js";
 
 const mostDays = 366;
 
@@ -26,7 +26,7 @@ export function ledgerRoutes(api: Api, parts: RouteParts): void {
           to: daySchema.optional().describe("local day after the last"),
           device: idSchema.optional(),
         }),
-        response: answers({ 200: pageOf(ledgerSchema) }),
+        response: answers({ 200: listOf(ledgerSchema) }),
       },
     },
     (request, reply) => {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { hasRole, identify } from "../access.js";
 import { overviewSchema } from "../api.js";
 import { topics } from "../feed.js";
-import { type Api, answers, type RouteParts } from "../route.js";
+import { type Api, answers, type RouteParts, textOf } from "../route.js";
 import { overviewOf } from "../shape.js";
 
 /** `/overview`, `/events`: how things stand, and what happens. */
@@ -36,7 +36,7 @@ export function liveRoutes(api: Api, { view, feed, users }: RouteParts): void {
             .describe(`several of ${topics.join(", ")}, joined by commas`),
         }),
         headers: z.object({ "last-event-id": z.string().max(100).optional() }),
-        response: answers({ 200: z.string().describe("text/event-stream") }),
+        response: answers({ 200: textOf("text/event-stream") }),
       },
     },
     (request, reply) => {

@@ -12,7 +12,7 @@ import {
 } from "../api.js";
 import { HttpProblem } from "../problem.js";
 import { given, idSchema, isoOf, isoOrNull, listParts, rangeParts } from "../query.js";
-import { answerList, answers, type Api, nothing, pageIn, type RouteParts } from "../route.js";
+import { answerList, answers, type Api, listOf, nothing, pageIn, type RouteParts } from "../route.js";
 import type { TokenRecord } from "../tokens.js";
 import type { UserRecord } from "../users.js";
 
@@ -56,7 +56,7 @@ export function peopleRoutes(api: Api, parts: RouteParts): void {
           who: z.string().max(64).optional(),
           action: z.string().max(64).optional(),
         }),
-        response: answers({ 200: pageOf(auditSchema) }),
+        response: answers({ 200: listOf(auditSchema) }),
       },
     },
     (request, reply) => {

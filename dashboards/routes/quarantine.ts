@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { auditOf, whoOf } from "../access.js";
-import { dismissedSchema, pageOf, quarantinedSchema, replayedSchema } from "../api.js";
+import { dismissedSchema, quarantinedSchema, replayedSchema } from "../api.js";
 import { HttpProblem } from "../problem.js";
 import { given, idSchema, listParts, rangeParts, timeSchema } from "../query.js";
-import { answerList, answers, type Api, type RouteParts } from "../route.js";
+import { answerList, answers, type Api, listOf, type RouteParts } from "../route.js";
 import { quarantinedOf } from "../shape.js";
 
 const selection = z
@@ -56,7 +56,7 @@ export function quarantineRoutes(api: Api, parts: RouteParts): void {
           device: idSchema.optional(),
           status: z.enum(["open", "replayed", "dismissed"]).optional(),
         }),
-        response: answers({ 200: pageOf(quarantinedSchema) }),
+        response: answers({ 200: listOf(quarantinedSchema) }),
       },
     },
     (request, reply) => {

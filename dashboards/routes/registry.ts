@@ -2,10 +2,19 @@ import { z } from "zod";
 import { type DeviceEntry, ObiegError } from "../../devices/index.js";
 import type { StoredReading } from "../../ingest/index.js";
 import { auditOf, whoOf } from "../access.js";
-import { type Device, deviceSchema, pageOf, placeSchema, pointSchema, quantitySchema } from "../api.js";
+import { type Device, deviceSchema, placeSchema, pointSchema, quantitySchema } from "../api.js";
 import { HttpProblem, statusOf } from "../problem.js";
 import { deviceIdSchema, given, idSchema, listParts, manyOf } from "../query.js";
-import { answerList, answers, type Api, devicesAsked, nothing, pageIn, type RouteParts } from "../route.js";
+import {
+  answerList,
+  answers,
+  type Api,
+  devicesAsked,
+  listOf,
+  nothing,
+  pageIn,
+  type RouteParts,
+} from "../route.js";
 import { deviceOf } from "../shape.js";
 
 const columns = [
@@ -76,7 +85,7 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
         tags,
         summary: "The vocabulary",
         querystring: z.object(listParts),
-        response: answers({ 200: pageOf(quantitySchema) }),
+        response: answers({ 200: listOf(quantitySchema) }),
       },
     },
     (request, reply) =>
@@ -102,7 +111,7 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
         tags,
         summary: "The tree of places",
         querystring: z.object(listParts),
-        response: answers({ 200: pageOf(placeSchema) }),
+        response: answers({ 200: listOf(placeSchema) }),
       },
     },
     (request, reply) =>
@@ -132,7 +141,7 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
           place: idSchema.optional().describe("at this place or below it"),
           class: manyOf(z.string().max(64)).optional(),
         }),
-        response: answers({ 200: pageOf(deviceSchema) }),
+        response: answers({ 200: listOf(deviceSchema) }),
       },
     },
     (request, reply) => {
