@@ -96,6 +96,56 @@ test("a consumer that has fallen behind holds its rows back from sealing, but no
   await history.close();
 });
 
+test("numbers come back from sealed days as they were, decimals and doubles of any size, and stay so when resealed", async () => {
+  const { history, clock, options } = await openTestHistory();
+  const base = Date.parse("2026-03-26T00:00:00+01:00");
+  const decimals = fc.sample(
+    fc
+      .tuple(fc.integer({ min: -1e12, max: 1e12 }), fc.integer({ min: 0, max: 8 }))
+      .map(([n, d]) => n / 10 ** d),
+    { numRuns: 400, seed: 5 },
+  );
+  const doubles = fc.sample(fc.double({ noNaN: true, noDefaultInfinity: true }), { numRuns: 200, seed: 5 });
+  const edges = [
+    0.1 + 0.2,
+    1 / 3,
+    5e-324,
+    1.797e308,
+    999_999_999_999_999.9,
+    2 ** 53,
+    1e15 - 1,
+    229.7,
+    1e-6,
+    1e-7,
+  ];
+  const devices = [
+    edges,
+    decimals,
+    doubles,
+    [...decimals, ...doubles],
+    decimals.map((n) => Math.round(n) / 10),
+  ];
+  const given = devices.flatMap((values, d) =>
+    values.map((value, n) => valueAt(base + n * 60_000, value === 0 ? 0 : value, { device: `d${d}` })),
+  );
+  await take(history, given);
+  const read = async (): Promise<number[]> =>
+    (
+      await Promise.all(devices.map((_, d) => history.readings({ devices: [`d${d}`], limit: 10_000 })))
+    ).flatMap(({ items }) => items.map(({ value }) => value));
+  clock.nowMs = base + 9 * dayMs;
+  await history.maintain(clock.nowMs);
+  expect((await history.status()).hotRows).toBe(0);
+  expect(await read()).toEqual(given.map(({ value }) => value));
+  await take(history, [valueAt(base + 23 * 3_600_000, 0.123_456_789, { device: "d0" })]);
+  expect((await history.maintain(clock.nowMs)).resealedDays).toHaveLength(1);
+  await history.close();
+  const reopened = await openTestHistory({ dir: options.dir });
+  const again = (await reopened.history.readings({ devices: ["d0"], limit: 100 })).items;
+  expect(again.map(({ value }) => value)).toEqual([...edges, 0.123_456_789]);
+  await reopened.history.close();
+});
+
 test("a damaged or missing sealed day is named, refused where its rows are needed, and served again once restored", async () => {
   const { history, clock, dir } = await openTestHistory();
   await take(history, [valueAt(noonMs - 4 * dayMs, 1), valueAt(noonMs, 2)]);

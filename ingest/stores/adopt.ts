@@ -1,10 +1,10 @@
 import { statSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { HistoryCore } from "./core.js";
-import { parquetOf } from "./database.js";
 import { sha256Of } from "./days.js";
 import { appendSeries } from "./hot.js";
 import { enlist } from "./seal.js";
+import { sealedTable } from "./sealed-file.js";
 import { numberOf, rowsOf, textOf } from "./sql.js";
 import { sealedFilesIn, sealedNameOf } from "./upkeep.js";
 
@@ -35,7 +35,7 @@ async function adoptFile(core: HistoryCore, day: string, path: string, revision:
   try {
     const found = await rowsOf(
       connection,
-      `select device, quantity, attributes, count(*)::double as n, sum(value) as s, max("time") as t, max(unit) as u, max(received_delay_ms) as d from ${parquetOf([path])} group by all`,
+      `select device, quantity, attributes, count(*)::double as n, sum(value) as s, max("time") as t, max(unit) as u, max(received_delay_ms) as d from ${sealedTable([path])} group by all`,
     );
     rows = found.reduce((sum, row) => sum + numberOf(row["n"]), 0);
     for (const row of found) {

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { ObiegError } from "../../devices/index.js";
 import { Lock } from "./lock.js";
-import { literal } from "./sql.js";
 import { cutTornLog, type OnTorn } from "./torn-log.js";
 
 const readers = 2;
@@ -189,9 +188,4 @@ export class Database {
     if (next) next(connection);
     else this.#opened?.idle.push(connection);
   }
-}
-
-/** `read_parquet([...])` over the given files. */
-export function parquetOf(files: readonly string[]): string {
-  return `read_parquet([${files.map(literal).join(",")}])`;
 }

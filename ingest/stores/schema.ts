@@ -3,7 +3,7 @@ import { ObiegError } from "../../devices/index.js";
 import { numberOf, rowsOf } from "./sql.js";
 
 /** Version of the tables in `history.duckdb` and of the sealed files beside it. */
-export const historyFormat = 1;
+export const historyFormat = 2;
 
 const counts = [
   "received",

@@ -4,15 +4,12 @@ import { mkdirSync, statSync } from "node:fs";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { ObiegError } from "../../devices/index.js";
 import type { HistoryCore } from "./core.js";
-import { parquetOf } from "./database.js";
 import { type SealedDay, sha256Of } from "./days.js";
+import { sealedColumns, sealedFormat, sealedTable } from "./sealed-file.js";
 import { sealedRows } from "./sealed-rows.js";
 import { coveredSlots, expectedSlots, slotsOf } from "./slots.js";
 import { literal, literals, numberOf, rowsOf, textOf } from "./sql.js";
 import type { LocalDay } from "./zone.js";
-
-/** How a sealed file is compressed; measured in README. */
-const format = "(format parquet, parquet_version v2, compression zstd, row_group_size 122880)";
 
 /** What one day is sealed from. */
 export interface SealOrder {
@@ -92,8 +89,7 @@ async function writeFile(core: HistoryCore, order: SealOrder): Promise<SealedDra
   const expiredRows = numberOf(count?.["n"]) - rows;
   if (rows === 0) return { sealed: undefined, expiredRows };
   await connection.run(
-    `copy (select device, quantity, unit, "time", value, attributes, received_delay_ms from (${source}) where ${kept}
-     order by quantity, device, attributes, "time") to ${literal(temporary)} ${format}`,
+    `copy (${sealedColumns(`select * from (${source}) where ${kept}`)}) to ${literal(temporary)} ${sealedFormat}`,
   );
   await sync(temporary);
   const sha256 = await sha256Of(temporary);
@@ -126,8 +122,8 @@ async function sourceOf(core: HistoryCore, order: SealOrder): Promise<string> {
     from ${table} r join series s on s.id = r.series where ${range}`;
   if (!former) return hot;
   const files = await core.files.require([former]);
-  return `select device, quantity, unit, "time", value, attributes, received_delay_ms from ${parquetOf(files)}
-    union all (select h.device, h.quantity, h.unit, h."time", h.value, h.attributes, h.received_delay_ms from (${hot}) h anti join ${parquetOf(files)} f using (device, quantity, attributes, "time"))`;
+  return `select device, quantity, unit, "time", value, attributes, received_delay_ms from ${sealedTable(files)}
+    union all (select h.device, h.quantity, h.unit, h."time", h.value, h.attributes, h.received_delay_ms from (${hot}) h anti join ${sealedTable(files)} f using (device, quantity, attributes, "time"))`;
 }
 
 /** Sums the sealed rows by hour and by day into temporary tables, before the write transaction. */

@@ -1,4 +1,4 @@
-import { parquetOf } from "./database.js";
+import { sealedTable } from "./sealed-file.js";
 import type { Series } from "./series-table.js";
 import { integers, literals } from "./sql.js";
 
@@ -24,7 +24,7 @@ export function sealedRows(files: readonly string[], wanted: SealedRowsWanted = 
     where.push(`s.id in ${integers(selected.map((series) => series.id))}`);
   }
   return `select s.id series, epoch_ms(p.time) "time", epoch_ms(p.time) + p.received_delay_ms received, p.value
-    from ${parquetOf(files)} p join series s on s.device = p.device and s.quantity = p.quantity and s.attributes = p.attributes
+    from ${sealedTable(files)} p join series s on s.device = p.device and s.quantity = p.quantity and s.attributes = p.attributes
     where ${where.join(" and ")}`;
 }
 
