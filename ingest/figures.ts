@@ -63,18 +63,13 @@ export class Figures {
   /** Counts a committed batch. */
   committed(
     messages: number,
-    values: readonly IdentifiedValue[],
+    values: Iterable<IdentifiedValue>,
     quarantined: readonly QuarantineEntry[],
   ): void {
-    let stored = 0;
-    let duplicate = 0;
-    for (const { verdict } of values) {
-      if (verdict === "stored") stored += 1;
-      else if (verdict === "duplicate") duplicate += 1;
-    }
-    this.#values.inc({ verdict: "stored" }, stored);
-    this.#values.inc({ verdict: "duplicate" }, duplicate);
-    this.#values.inc({ verdict: "conflict" }, values.length - stored - duplicate);
+    const counts = { stored: 0, duplicate: 0, conflict: 0 };
+    for (const { verdict } of values) counts[verdict] += 1;
+    for (const verdict of ["stored", "duplicate", "conflict"] as const)
+      this.#values.inc({ verdict }, counts[verdict]);
     for (const { reason } of quarantined) this.#quarantined.inc({ reason });
     const second = Math.floor(this.#sources.clock() / 1_000);
     this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + messages);

@@ -98,7 +98,7 @@ export interface OverviewFigures {
 
 /** Something that became durable a moment ago. */
 export type LiveEvent =
-  | { topic: "readings"; values: readonly IdentifiedValue[] }
+  | { topic: "readings"; values: Iterable<IdentifiedValue> }
   | { topic: "quarantine"; entries: readonly QuarantineEntry[] }
   | { topic: "alerts"; alert: Alert };
 

@@ -1,12 +1,12 @@
 import type { Logger } from "pino";
-import { ObiegError } from "../devices/index.js";
+import { type JournalMessage, ObiegError } from "../devices/index.js";
 import type { JournalReader } from "./journal/port.js";
-import type { Pipeline } from "./pipeline.js";
+import type { Batch, Pipeline } from "./pipeline.js";
 
 /** What the intake works with. */
 export interface IntakeParts {
   reader: JournalReader;
-  pipeline: Pick<Pipeline, "take">;
+  pipeline: Pick<Pipeline, "understand" | "take">;
   /** Journal sequence that history holds already. */
   position: number;
   /** Waited for after a small batch, so that the next one is worth its transaction, milliseconds. */
@@ -29,11 +29,18 @@ export interface Intake {
   stop(): Promise<void>;
 }
 
+/** Messages as they were read, and what was understood of them. */
+interface Drawn {
+  messages: readonly JournalMessage[];
+  batch: Batch | undefined;
+}
+
 const retryMs = 1_000;
 const smallBatch = 500;
 
 /**
- * Starts to draw. A batch that fails is tried again each second, unchanged; what failed stands in `status.fault`.
+ * Starts to draw. While a batch is being stored the next one is read and understood, no more than one ahead.
+ * A batch that fails is tried again each second, unchanged; what failed stands in `status.fault`.
  * Guarantee: batches in the order of the journal, one at a time; nothing is skipped.
  */
 export function startIntake(parts: IntakeParts): Intake {
@@ -53,21 +60,39 @@ export function startIntake(parts: IntakeParts): Intake {
       };
     });
 
-  const takeOne = async (): Promise<number> => {
+  const failed = (error: unknown, code: string): void => {
+    fault = { code: error instanceof ObiegError ? error.code : code, message: (error as Error).message };
+  };
+  const draw = async (): Promise<Drawn> => {
     const messages = await reader.read(durable, parts.batch.messages, parts.batch.bytes);
+    try {
+      return { messages, batch: pipeline.understand(messages) };
+    } catch {
+      // What is wrong is found again, and told, when the batch is taken.
+      return { messages, batch: undefined };
+    }
+  };
+  /** What comes after the batch under way. */
+  let ahead: Promise<Drawn> | undefined;
+
+  const takeOne = async (): Promise<number> => {
+    const drawn = ahead ?? draw();
+    ahead = undefined;
+    const { messages, batch } = await drawn;
     const last = messages.at(-1);
     if (!last) return 0;
+    if (!stopped && durable - last.sequence >= smallBatch) {
+      ahead = draw();
+      ahead.catch(() => undefined);
+    }
     for (let tries = 0; ; tries += 1) {
       try {
-        await pipeline.take(messages);
+        await pipeline.take(batch ?? pipeline.understand(messages));
         break;
       } catch (error) {
-        const coded = error instanceof ObiegError;
-        fault = { code: coded ? error.code : "pipeline-failed", message: (error as Error).message };
-        log.error(
-          { err: error, tries, from: messages[0]?.sequence, to: last.sequence },
-          "a batch failed; trying again",
-        );
+        failed(error, "pipeline-failed");
+        const range = { from: messages[0]?.sequence, to: last.sequence };
+        log.error({ err: error, tries, ...range }, "a batch failed; trying again");
         if (stopped) throw error;
         await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
@@ -90,8 +115,7 @@ export function startIntake(parts: IntakeParts): Intake {
         if (taken < smallBatch && !stopped)
           await new Promise((resolve) => setTimeout(resolve, parts.lingerMs));
       } catch (error) {
-        const coded = error instanceof ObiegError;
-        fault = { code: coded ? error.code : "journal-unreadable", message: (error as Error).message };
+        failed(error, "journal-unreadable");
         log.error({ err: error }, "the journal can't be read");
         if (!stopped) await pause(retryMs);
       }
@@ -112,6 +136,7 @@ export function startIntake(parts: IntakeParts): Intake {
       stopped = true;
       wakeUp?.();
       await running;
+      await ahead?.catch(() => undefined);
       await reader.close();
     },
   };

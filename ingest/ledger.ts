@@ -1,4 +1,4 @@
-import type { LedgerDelta } from "./stores/port.js";
+import type { IdentifiedValue, LedgerDelta } from "./stores/port.js";
 
 /** The device that a message counts under when no registered device can be named. */
 export const unknownDevice = "(unknown)";
@@ -32,6 +32,15 @@ export class LedgerBook {
     }
     this.#last = delta;
     return delta;
+  }
+
+  /** Counts identified values by their verdicts. */
+  count(values: Iterable<IdentifiedValue>): void {
+    for (const { device, receivedMs, verdict, late } of values) {
+      const account = this.account(device, receivedMs).values;
+      account[verdict] += 1;
+      if (late && verdict === "stored") account.late += 1;
+    }
   }
 
   /** Everything added so far. */

@@ -6,18 +6,14 @@ import {
   type RegistryView,
   type Validate,
   type ValidationLimits,
-  type Value,
 } from "../devices/index.js";
 import type { AlertTransition } from "./alerts/port.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
 import { quarantineFields, quarantineWhole, unknownDeviceCode } from "./quarantine.js";
 import type { RuleEngine } from "./rules/port.js";
 import { Replay, type ReplayReport } from "./replay.js";
-import type { History, HistoryBatch, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
+import type { History, HistoryBatch, IdentifiedValue, QuarantineEntry, Sink, Values } from "./stores/port.js";
 import type { StateStore } from "./stores/state.js";
-
-/** A validated value with the message that brought it. */
-export type ReceivedValue = Value & { receivedMs: number; message: number };
 
 /** What the pipeline works with; everything outside comes through these. */
 export interface PipelineParts {
@@ -33,17 +29,17 @@ export interface PipelineParts {
   dayOf: (timeMs: number) => string;
   clock: () => number;
   /** Told after a batch is durable: values stored and entries quarantined, for the live feed and `rejections/{device}`. */
-  onCommitted: (values: readonly IdentifiedValue[], quarantined: readonly QuarantineEntry[]) => void;
+  onCommitted: (values: Iterable<IdentifiedValue>, quarantined: readonly QuarantineEntry[]) => void;
 }
 
-/** One batch on its way through the story. */
-interface Batch {
-  messages: readonly JournalMessage[];
-  decoded: Decoded[];
-  values: ReceivedValue[];
-  identified: IdentifiedValue[];
-  quarantined: QuarantineEntry[];
-  ledger: LedgerBook;
+/** One batch on its way through the story: what was understood of its messages. */
+export interface Batch {
+  readonly messages: readonly JournalMessage[];
+  readonly values: Values;
+  readonly quarantined: QuarantineEntry[];
+  readonly ledger: LedgerBook;
+  /** Which run of history it was gathered for: one that failed is understood anew. */
+  readonly run: number;
 }
 
 /** The story of a reading after its acknowledgement. One batch at a time, in the order of the journal. */
@@ -51,23 +47,35 @@ export class Pipeline {
   readonly #parts: PipelineParts;
   /** Ends when the batch under way does: batches and replays take turns. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** Grows when history forgets. */
+  #run = 0;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
   }
 
   /**
-   * Takes messages from the journal through every step.
-   * Guarantee: resolved means queryable, judged and accounted for, with the position on disk; thrown means that none of it is.
+   * Decodes and validates messages from the journal; `take` does the rest.
+   * Guarantee: changes nothing, so that a batch can be understood while the one before is being stored.
    */
-  take(messages: readonly JournalMessage[]): Promise<void> {
+  understand(messages: readonly JournalMessage[]): Batch {
+    const { history, dayOf } = this.#parts;
+    const ledger = new LedgerBook(dayOf);
+    const batch = { messages, values: history.gather(), quarantined: [], ledger, run: this.#run };
+    for (const message of messages) this.#validate(batch, message, this.#decode(message));
+    return batch;
+  }
+
+  /**
+   * Takes an understood batch through every step that is left.
+   * Guarantee: resolved means queryable, judged and accounted for, with the position on disk; thrown means that none of it is, and the same batch may be taken again.
+   */
+  take(understood: Batch): Promise<void> {
     return this.#inTurn(async () => {
-      const batch = this.#open(messages);
-      this.#decode(batch);
-      this.#validate(batch);
+      const batch = understood.run === this.#run ? understood : this.understand(understood.messages);
       await this.#identify(batch);
       await this.#store(batch);
-      await this.#judge(batch.identified);
+      await this.#judge(batch.values);
       this.#tell(batch);
     });
   }
@@ -80,16 +88,15 @@ export class Pipeline {
   replay(entries: readonly QuarantineEntry[], by: string): Promise<ReplayReport> {
     return this.#inTurn(async () => {
       const { history, clock } = this.#parts;
-      const replay = new Replay(
-        this.#parts,
-        entries.filter((entry) => entry.status === "open"),
-      );
-      const identified = await history.identify(replay.values);
-      const batch = replay.settle(identified, history.position, by, clock());
+      const values = history.gather();
+      const open = entries.filter((entry) => entry.status === "open");
+      const replay = new Replay(this.#parts, open, values);
+      await history.identify(values);
+      const batch = replay.settle(history.position, by, clock());
       await this.#commit(batch);
-      await this.#judge(identified);
+      await this.#judge(values);
       for (const sink of this.#parts.sinks) sink.wake(history.lastSequence);
-      this.#parts.onCommitted(identified, batch.quarantine);
+      this.#parts.onCommitted(values, batch.quarantine);
       return replay.report;
     });
   }
@@ -100,7 +107,7 @@ export class Pipeline {
       const { history, clock } = this.#parts;
       const open = entries.filter((entry) => entry.status === "open");
       const resolved = open.map(({ id }) => ({ id, status: "dismissed" as const, by, atMs: clock() }));
-      await history.commit({ position: history.position, values: [], ledger: [], quarantine: [], resolved });
+      await history.commit({ position: history.position, ledger: [], quarantine: [], resolved });
       return open.length;
     });
   }
@@ -125,36 +132,16 @@ export class Pipeline {
 
   /** Lets the rules see the time: durations that pass and devices that fall silent. */
   tick(): Promise<void> {
-    return this.#inTurn(() => this.#judge([]));
+    return this.#inTurn(() => this.#record(this.#parts.rules.tick(this.#parts.clock())));
   }
 
-  #open(messages: readonly JournalMessage[]): Batch {
-    return {
-      messages,
-      decoded: [],
-      values: [],
-      identified: [],
-      quarantined: [],
-      ledger: new LedgerBook(this.#parts.dayOf),
-    };
-  }
-
-  #decode(batch: Batch): void {
+  #decode(message: JournalMessage): Decoded {
     const { registry, codecFor } = this.#parts;
-    batch.decoded = batch.messages.map((message) => {
-      const codec = codecFor(message.topic);
-      return codec ? codec.decode(message, registry) : { kind: "ignored", reason: "no-codec" };
-    });
+    const codec = codecFor(message.topic);
+    return codec ? codec.decode(message, registry) : { kind: "ignored", reason: "no-codec" };
   }
 
-  #validate(batch: Batch): void {
-    batch.decoded.forEach((decoded, index) => {
-      const message = batch.messages[index];
-      if (message) this.#validateOne(batch, message, decoded);
-    });
-  }
-
-  #validateOne(batch: Batch, message: JournalMessage, decoded: Decoded): void {
+  #validate(batch: Batch, message: JournalMessage, decoded: Decoded): void {
     const { registry, validate, limits } = this.#parts;
     const named = decoded.kind === "ignored" ? undefined : decoded.device;
     const device = named === undefined ? undefined : registry.device(named);
@@ -176,18 +163,7 @@ export class Pipeline {
     const { values, faults } = validate(decoded, device, message.receivedMs, limits);
     account.messages.decoded += 1;
     account.values.decoded += values.length + faults.length;
-    for (const value of values) {
-      batch.values.push({
-        device: value.device,
-        quantity: value.quantity,
-        attributes: value.attributes,
-        timeMs: value.timeMs,
-        value: value.value,
-        path: value.path,
-        receivedMs: message.receivedMs,
-        message: message.sequence,
-      });
-    }
+    for (const value of values) batch.values.add(value, message.receivedMs, message.sequence);
     if (faults.length > 0) {
       account.values.quarantined += faults.length;
       batch.quarantined.push(...quarantineFields(message, device.id, faults));
@@ -195,23 +171,14 @@ export class Pipeline {
   }
 
   async #identify(batch: Batch): Promise<void> {
-    batch.identified = await this.#parts.history.identify(batch.values);
-    for (const value of batch.identified) {
-      const account = batch.ledger.account(value.device, value.receivedMs).values;
-      account[value.verdict] += 1;
-      if (value.verdict === "stored" && value.late) account.late += 1;
-    }
+    await this.#parts.history.identify(batch.values);
+    batch.ledger.count(batch.values);
   }
 
-  async #store(batch: Batch): Promise<void> {
-    const last = batch.messages.at(-1);
+  async #store({ messages, values, ledger, quarantined }: Batch): Promise<void> {
+    const last = messages.at(-1);
     if (!last) throw new ObiegError("empty-batch", "a batch holds at least one message");
-    await this.#commit({
-      position: last.sequence,
-      values: batch.identified.filter((value) => value.verdict !== "duplicate"),
-      ledger: batch.ledger.deltas(),
-      quarantine: batch.quarantined,
-    });
+    await this.#commit({ position: last.sequence, values, ledger: ledger.deltas(), quarantine: quarantined });
   }
 
   async #commit(batch: HistoryBatch): Promise<void> {
@@ -219,15 +186,19 @@ export class Pipeline {
     try {
       await history.commit(batch);
     } catch (error) {
+      this.#run += 1;
       await history.forget();
       throw error;
     }
   }
 
-  async #judge(values: readonly IdentifiedValue[]): Promise<void> {
-    const { rules, state, recordAlerts, clock } = this.#parts;
-    const stored = values.filter((value) => value.verdict === "stored");
-    const transitions = rules.fold(stored, clock());
+  async #judge(values: Iterable<IdentifiedValue>): Promise<void> {
+    await this.#record(this.#parts.rules.fold(values, this.#parts.clock()));
+  }
+
+  /** Puts what the rules found and their own state on disk, in one transaction. */
+  async #record(transitions: readonly AlertTransition[]): Promise<void> {
+    const { rules, state, recordAlerts } = this.#parts;
     if (!rules.dirty && transitions.length === 0) return;
     await state.transaction(() => {
       recordAlerts(transitions);
@@ -238,6 +209,6 @@ export class Pipeline {
   #tell(batch: Batch): void {
     const { history, sinks, onCommitted } = this.#parts;
     for (const sink of sinks) sink.wake(history.lastSequence);
-    onCommitted(batch.identified, batch.quarantined);
+    onCommitted(batch.values, batch.quarantined);
   }
 }

@@ -1,13 +1,7 @@
-import {
-  type Codec,
-  type RegistryView,
-  type Validate,
-  type ValidationLimits,
-  type Value,
-} from "../devices/index.js";
+import type { Codec, RegistryView, Validate, ValidationLimits } from "../devices/index.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
 import { quarantineFields, unknownDeviceCode } from "./quarantine.js";
-import type { HistoryBatch, IdentifiedValue, QuarantineEntry } from "./stores/port.js";
+import type { HistoryBatch, QuarantineEntry, Values } from "./stores/port.js";
 
 /** What a replay did. */
 export interface ReplayReport {
@@ -28,15 +22,17 @@ export interface ReplayParts {
 
 /** One replay under way: which values come back, what it moves in the ledger, which entries it closes. */
 export class Replay {
-  readonly values: (Value & { receivedMs: number; message: number })[] = [];
   readonly report: ReplayReport = { replayed: 0, refused: 0 };
   readonly #parts: ReplayParts;
   readonly #ledger: LedgerBook;
   readonly #closed: string[] = [];
   readonly #left: QuarantineEntry[] = [];
+  readonly #values: Values;
 
-  constructor(parts: ReplayParts, entries: readonly QuarantineEntry[]) {
+  /** `values`: an empty batch, which it fills. */
+  constructor(parts: ReplayParts, entries: readonly QuarantineEntry[], values: Values) {
     this.#parts = parts;
+    this.#values = values;
     this.#ledger = new LedgerBook(parts.dayOf);
     for (const entry of entries) {
       if (this.#take(entry)) {
@@ -47,15 +43,11 @@ export class Replay {
   }
 
   /** The transaction that moves everything at once, when the values have their verdicts. */
-  settle(identified: readonly IdentifiedValue[], position: number, by: string, atMs: number): HistoryBatch {
-    for (const value of identified) {
-      const account = this.#ledger.account(value.device, value.receivedMs).values;
-      account[value.verdict] += 1;
-      if (value.verdict === "stored" && value.late) account.late += 1;
-    }
+  settle(position: number, by: string, atMs: number): HistoryBatch {
+    this.#ledger.count(this.#values);
     return {
       position,
-      values: identified.filter((value) => value.verdict !== "duplicate"),
+      values: this.#values,
       ledger: this.#ledger.deltas(),
       quarantine: this.#left,
       resolved: this.#closed.map((id) => ({ id, status: "replayed" as const, by, atMs })),
@@ -91,8 +83,7 @@ export class Replay {
     }
     account.values.decoded += values.length + faults.length;
     account.values.quarantined += faults.length;
-    for (const value of values)
-      this.values.push({ ...value, receivedMs: entry.receivedMs, message: entry.message });
+    for (const value of values) this.#values.add(value, entry.receivedMs, entry.message);
     this.#left.push(...quarantineFields(message, device.id, faults, `-of-${entry.id}`));
     return true;
   }

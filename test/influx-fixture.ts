@@ -107,7 +107,6 @@ export class MemoryHistory {
       attributes: "",
       timeMs: startMs + sequence * 1_000,
       value: sequence / 10,
-      path: "",
       verdict: "stored",
       late: false,
       receivedMs: startMs,

@@ -109,7 +109,6 @@ export class RulesBench {
       attributes: "",
       timeMs: this.nowMs,
       value: number,
-      path: "/fill_percent",
       verdict: "stored",
       late: false,
       receivedMs: this.nowMs,
@@ -121,7 +120,8 @@ export class RulesBench {
 
   /** Judges as the pipeline does; gives what was recorded, shortened to `rule device state`. */
   async judge(values: readonly IdentifiedValue[] = []): Promise<string[]> {
-    const transitions = this.engine.fold(values, this.nowMs);
+    const transitions =
+      values.length === 0 ? this.engine.tick(this.nowMs) : this.engine.fold(values, this.nowMs);
     if (this.engine.dirty || transitions.length > 0) {
       await this.state.transaction(() => {
         this.recorded.push(...transitions);

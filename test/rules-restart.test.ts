@@ -80,7 +80,7 @@ test("calm values don't ask for a transaction each", async () => {
   b.engine.fold([b.value(11)], b.nowMs);
   expect(b.engine.dirty).toBe(false);
   b.nowMs += 10_000;
-  b.engine.fold([], b.nowMs);
+  b.engine.tick(b.nowMs);
   expect(b.engine.dirty).toBe(true);
 });
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
+import { noonMs, openTestHistory, take, valueAt, gathered } from "./support/stores-history.js";
 
 const reading = fc.record({
   device: fc.constantFrom("d0", "d1", "d2"),
@@ -29,7 +29,7 @@ test("identity judges any order of values as a plain map would, across batches, 
             valueAt(noonMs - 5 * 86_400_000 + slot * 28_800_000, own.value, own),
           );
           if (next === "forget first") {
-            await history.identify(values);
+            await history.identify(gathered(history, values));
             await history.forget();
           }
           const identified = await take(history, values);

@@ -92,7 +92,6 @@ test("quarantined entries come back with their raw bytes, page by page, and chan
   expect(rest.next).toBeUndefined();
   await history.commit({
     position: history.position,
-    values: [],
     ledger: [],
     quarantine: [entry(3, 0, { detail: "again" })],
     resolved: [{ id: "2-1", status: "replayed", by: "admin", atMs: noonMs }],

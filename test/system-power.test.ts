@@ -149,7 +149,7 @@ async function check(data: string, acknowledged: number): Promise<void> {
     for (;;) {
       const batch = await reader.read(journal.durableSequence, 1_000, 2 ** 20);
       if (batch.length === 0) break;
-      await pipeline.take(batch);
+      await pipeline.take(pipeline.understand(batch));
     }
     await reader.close();
     const held = history.position;

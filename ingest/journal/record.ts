@@ -15,7 +15,6 @@ const topicAt = 28;
 const clientAt = 30;
 const userAt = 32;
 const qosAt = 34;
-const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Bytes that a message takes in the journal. */
 export function recordBytes(message: RawMessage): number {
@@ -87,20 +86,54 @@ export function findRecord(from: Buffer, offset: number): FoundRecord | "short" 
   };
 }
 
-/** The message of a record that {@link findRecord} found. The payload is a view of `from`. */
+/** A message that stands in the bytes of a record: what nobody asks for is never made. The payload is a view of them. */
+class RecordedMessage implements JournalMessage {
+  readonly #from: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+  readonly sequence: number;
+
+  constructor(from: Buffer, { start, end, sequence }: FoundRecord) {
+    this.#from = from;
+    this.#start = start;
+    this.#end = end;
+    this.sequence = sequence;
+  }
+
+  get receivedMs(): number {
+    return this.#from.readDoubleLE(this.#start + receivedAt);
+  }
+
+  get qos(): 0 | 1 | 2 {
+    return this.#from.readUInt16LE(this.#start + qosAt) as 0 | 1 | 2;
+  }
+
+  get topic(): string {
+    const names = this.#start + recordHeaderBytes;
+    return this.#from.toString("utf8", names, names + this.#length(topicAt));
+  }
+
+  get clientId(): string {
+    const client = this.#start + recordHeaderBytes + this.#length(topicAt);
+    return this.#from.toString("utf8", client, client + this.#length(clientAt));
+  }
+
+  get user(): string {
+    const user = this.#start + recordHeaderBytes + this.#length(topicAt) + this.#length(clientAt);
+    return this.#from.toString("utf8", user, user + this.#length(userAt));
+  }
+
+  get payload(): Uint8Array {
+    const names = this.#length(topicAt) + this.#length(clientAt) + this.#length(userAt);
+    return this.#from.subarray(this.#start + recordHeaderBytes + names, this.#end);
+  }
+
+  #length(at: number): number {
+    return this.#from.readUInt16LE(this.#start + at);
+  }
+}
+
+/** The message of a record that {@link findRecord} found. */
 export function messageOf(from: Buffer, record: FoundRecord): JournalMessage {
-  const { start, end } = record;
-  const names = start + recordHeaderBytes;
-  const client = names + from.readUInt16LE(start + topicAt);
-  const user = client + from.readUInt16LE(start + clientAt);
-  const payload = user + from.readUInt16LE(start + userAt);
-  return {
-    sequence: record.sequence,
-    receivedMs: from.readDoubleLE(start + receivedAt),
-    qos: from.readUInt16LE(start + qosAt) as 0 | 1 | 2,
-    topic: textDecoder.decode(from.subarray(names, client)),
-    clientId: textDecoder.decode(from.subarray(client, user)),
-    user: textDecoder.decode(from.subarray(user, payload)),
-    payload: from.subarray(payload, end),
-  };
+  return new RecordedMessage(from, record);
 }

@@ -5,7 +5,9 @@ import { DeadlineHeap } from "./heap.js";
 import type { RuleEngine } from "./port.js";
 import { type KeptTime, RuleTime } from "./time.js";
 import {
+  type DeviceWatches,
   type FoldContext,
+  into,
   isSilent,
   seeDeadline,
   seeLife,
@@ -18,14 +20,6 @@ import {
   type Wording,
 } from "./watch.js";
 import { openWording, type UnitOf, withdrawText } from "./wording.js";
-
-/** Everything watched at one device, by what comes in. */
-interface DeviceWatches {
-  thresholds: Map<string, ThresholdWatch[]>;
-  silents: Map<string, SilentWatch[]>;
-  /** Silent rules that any quantity satisfies. */
-  anyLife: SilentWatch[];
-}
 
 interface Meta extends KeptTime {
   version: 1;
@@ -109,12 +103,8 @@ export class Engine implements RuleEngine {
     this.#isStale = true;
   }
 
-  fold(values: readonly IdentifiedValue[], nowMs: number): AlertTransition[] {
-    this.#confirm();
-    if (this.#savedAtMs === Number.NEGATIVE_INFINITY || nowMs < this.#savedAtMs) this.#savedAtMs = nowMs;
-    this.#nowMs = nowMs;
-    this.#time.look(nowMs);
-    if (values.length === 0) this.#time.moveTo(nowMs);
+  fold(values: Iterable<IdentifiedValue>, nowMs: number): AlertTransition[] {
+    this.#look(nowMs);
     if (this.#isStale) this.#rebuild(nowMs);
     const context = this.#context();
     for (const value of values) {
@@ -132,6 +122,14 @@ export class Engine implements RuleEngine {
     return [...this.#unsaved];
   }
 
+  tick(nowMs: number): AlertTransition[] {
+    this.#look(nowMs);
+    this.#time.moveTo(nowMs);
+    if (this.#isStale) this.#rebuild(nowMs);
+    this.#seeDue(this.#context());
+    return [...this.#unsaved];
+  }
+
   save(): void {
     this.#confirm();
     for (const key of this.#gone) void this.#table.remove(key);
@@ -145,6 +143,13 @@ export class Engine implements RuleEngine {
     };
     void this.#table.put(metaKey, meta);
     this.#saved = { stamp: this.#stamp, transitions: this.#unsaved.length };
+  }
+
+  #look(nowMs: number): void {
+    this.#confirm();
+    if (this.#savedAtMs === Number.NEGATIVE_INFINITY || nowMs < this.#savedAtMs) this.#savedAtMs = nowMs;
+    this.#nowMs = nowMs;
+    this.#time.look(nowMs);
   }
 
   /** Forgets what the last save put, once it stands on disk; if it doesn't, everything is still to be saved. */
@@ -310,10 +315,4 @@ export class Engine implements RuleEngine {
   #isWatched(watch: Watch): boolean {
     return this.#registry.device(watch.device) !== undefined;
   }
-}
-
-function into<W>(map: Map<string, W[]>, key: string, watch: W): void {
-  const list = map.get(key);
-  if (list) list.push(watch);
-  else map.set(key, [watch]);
 }

@@ -9,12 +9,13 @@ export interface RuleEngine {
   /** True when {@link save} should be called; stays true until what it put was committed. */
   readonly dirty: boolean;
   /**
-   * Judges values in the order of storing, then the time. Values at or before `position` are skipped.
-   * With values, time goes no further than the newest `receivedMs`, so that a backlog is judged by its own time:
-   * call it with none (a tick) only when no backlog waits.
+   * Judges values in the order of storing. Values at or before `position`, and those that weren't stored (sequence 0), are skipped.
+   * Time goes no further than the newest `receivedMs`, so that a backlog is judged by its own time.
    * Guarantee: returns every transition that wasn't saved yet, so a transaction that failed loses none.
    */
-  fold(values: readonly IdentifiedValue[], nowMs: number): AlertTransition[];
+  fold(values: Iterable<IdentifiedValue>, nowMs: number): AlertTransition[];
+  /** Lets time pass, when no backlog waits: durations end and devices fall silent. Guarantee: as `fold`. */
+  tick(nowMs: number): AlertTransition[];
   /** Puts what changed, and the position, into its table. To be called inside the caller's transaction. */
   save(): void;
   /** Replaces the rules; alerts of rules that went are resolved by the next fold. */

@@ -177,6 +177,21 @@ export function seeDeadline(watch: Watch, context: FoldContext): boolean {
   return true;
 }
 
+/** Everything watched at one device, by what comes in. */
+export interface DeviceWatches {
+  thresholds: Map<string, ThresholdWatch[]>;
+  silents: Map<string, SilentWatch[]>;
+  /** Silent rules that any quantity satisfies. */
+  anyLife: SilentWatch[];
+}
+
+/** Adds a watch to the list of a quantity. */
+export function into<W>(map: Map<string, W[]>, key: string, watch: W): void {
+  const list = map.get(key);
+  if (list) list.push(watch);
+  else map.set(key, [watch]);
+}
+
 /** True for a watch of a silent rule. */
 export function isSilent(watch: Watch): watch is SilentWatch {
   return watch.rule.kind === "silent";

@@ -8,8 +8,8 @@ import { type BulkRun, loadBulk } from "./bulk.js";
 import type { HistoryCore } from "./core.js";
 import { Database } from "./database.js";
 import { readDays, SealedFiles } from "./days.js";
-import { appendRows, appendSeries, ask, findHot, type HotRow, note, readAfter } from "./hot.js";
-import { type Asked, type Found, Identity, type IncomingValue, type PlacedValue } from "./identity.js";
+import { appendRows, appendSeries, ask, findHot, note, readAfter } from "./hot.js";
+import { type Asked, type Found, Identity } from "./identity.js";
 import { readAccounts } from "./ledger-query.js";
 import { appendLedger, compactLedger } from "./ledger-table.js";
 import { Lock } from "./lock.js";
@@ -37,6 +37,7 @@ import { readSeries } from "./series-query.js";
 import { type Series, SeriesTable } from "./series-table.js";
 import { numberOf, rowsOf } from "./sql.js";
 import { Upkeep } from "./upkeep.js";
+import { ValueColumns } from "./values.js";
 import { Zone } from "./zone.js";
 
 const compactAfterRows = 200_000;
@@ -58,7 +59,7 @@ export class EmbeddedHistory implements History {
 
   /** Use {@link openHistory}. */
   static async open(core: HistoryCore): Promise<EmbeddedHistory> {
-    const history = new EmbeddedHistory(core, new Identity(core.series, async () => new Map(), 0, 0));
+    const history = new EmbeddedHistory(core, new Identity(async () => new Map(), 0, 0));
     const fresh = await prepareSchema(core.database.keeper);
     await history.#load();
     if (fresh) await adoptSealed(core);
@@ -74,7 +75,11 @@ export class EmbeddedHistory implements History {
     return this.#identity.lastSequence;
   }
 
-  identify(values: readonly IncomingValue[]): Promise<IdentifiedValue[]> {
+  gather(): ValueColumns {
+    return new ValueColumns(this.#core.series);
+  }
+
+  identify(values: ValueColumns): Promise<void> {
     return this.#writing.run(() => this.#identity.judge(values));
   }
 
@@ -85,16 +90,18 @@ export class EmbeddedHistory implements History {
     });
   }
 
-  commit(batch: HistoryBatch): Promise<void> {
+  commit(batch: HistoryBatch & { values?: ValueColumns }): Promise<void> {
     return this.#writing.run(async () => {
-      const stored = this.#placed(batch.values, "stored");
-      const lastSequence = stored.at(-1)?.value.sequence ?? this.#identity.lastSequence;
+      const { values = this.gather() } = batch;
+      const stored = values.rowsOf("stored");
+      const last = stored.at(-1);
+      const lastSequence = last === undefined ? this.#identity.lastSequence : values.sequence[last];
       const unsaved = [...this.#core.series.unsaved];
       try {
         await this.#core.database.write(async (connection) => {
           await appendSeries(connection, unsaved);
-          await appendRows(connection, "readings", stored);
-          await appendRows(connection, "conflicts", this.#placed(batch.values, "conflict"));
+          await appendRows(connection, "readings", values, stored);
+          await appendRows(connection, "conflicts", values, values.rowsOf("conflict"));
           await appendLedger(connection, batch.ledger);
           const replaying = batch.position <= this.#position;
           await writeQuarantine(connection, batch.quarantine, batch.resolved, replaying);
@@ -214,18 +221,7 @@ export class EmbeddedHistory implements History {
     this.#ledgerRows = numberOf(partial?.["n"]);
     this.#position = meta.get("position") ?? 0;
     const find = (asked: readonly Asked[]): Promise<Found> => this.#find(asked);
-    this.#identity = new Identity(series, find, options.lateAfterMs, meta.get("last_sequence") ?? 0);
-  }
-
-  #placed(values: readonly IdentifiedValue[], verdict: "stored" | "conflict"): HotRow[] {
-    const rows: HotRow[] = [];
-    for (const value of values) {
-      if (value.verdict !== verdict) continue;
-      const placed = (value as Partial<PlacedValue>).series;
-      const series = placed ?? this.#core.series.obtain(value.device, value.quantity, value.attributes);
-      rows.push({ series, value });
-    }
-    return rows;
+    this.#identity = new Identity(find, options.lateAfterMs, meta.get("last_sequence") ?? 0);
   }
 
   async #find(asked: readonly Asked[]): Promise<Found> {

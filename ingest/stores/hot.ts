@@ -2,32 +2,40 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Found, Asked } from "./identity.js";
 import type { IdentifiedValue } from "./port.js";
 import type { Series, SeriesTable } from "./series-table.js";
-import { appendColumns, type ColumnKind, integers, numberOf, type Row, rowsOf } from "./sql.js";
+import type { ValueColumns } from "./values.js";
+import {
+  appendColumns,
+  type ColumnKind,
+  type ColumnSource,
+  integers,
+  numberOf,
+  type Row,
+  rowsOf,
+} from "./sql.js";
 
 const kinds: readonly ColumnKind[] = ["integer", "bigint", "bigint", "double", "bigint", "bigint"];
 
-/** A value with its series, ready to be written. */
-export interface HotRow {
-  series: Series;
-  value: Pick<IdentifiedValue, "timeMs" | "receivedMs" | "value" | "message" | "sequence">;
-}
-
-/** Appends rows to `readings` or `conflicts` (same columns), inside the caller's transaction. */
+/** Appends rows of a batch to `readings` or `conflicts` (same columns), inside the caller's transaction. */
 export async function appendRows(
   connection: DuckDBConnection,
   table: "readings" | "conflicts",
-  rows: readonly HotRow[],
+  values: ValueColumns,
+  rows: Int32Array,
 ): Promise<void> {
   if (rows.length === 0) return;
-  const at = (index: number): HotRow => rows[index] as HotRow;
+  const { series, timeMs, receivedMs, value, message, sequence } = values;
+  const numbers =
+    (column: Float64Array): ColumnSource =>
+    (i) =>
+      column[rows[i] as number] as number;
   const appender = await connection.createAppender(table);
   appendColumns(appender, kinds, rows.length, [
-    (i) => at(i).series.id,
-    (i) => at(i).value.timeMs,
-    (i) => at(i).value.receivedMs,
-    (i) => at(i).value.value,
-    (i) => at(i).value.message,
-    (i) => at(i).value.sequence,
+    (i) => (series[rows[i] as number] as Series).id,
+    numbers(timeMs),
+    numbers(receivedMs),
+    numbers(value),
+    numbers(message),
+    numbers(sequence),
   ]);
   appender.closeSync();
 }
@@ -128,7 +136,6 @@ export async function readAfter(
       attributes: own.attributes,
       timeMs,
       value: numberOf(row["value"]),
-      path: "",
       receivedMs,
       message: numberOf(row["m"]),
       sequence: numberOf(row["s"]),

@@ -1,14 +1,5 @@
-import type { Value } from "../../devices/index.js";
-import type { IdentifiedValue, Verdict } from "./port.js";
-import type { Series, SeriesTable } from "./series-table.js";
-
-/** A value on its way in, with the message that brought it. */
-export type IncomingValue = Value & { receivedMs: number; message: number };
-
-/** An identified value that remembers its series, so that storing needn't look it up again. */
-export interface PlacedValue extends IdentifiedValue {
-  series: Series;
-}
+import type { NewestValue, Series } from "./series-table.js";
+import { type ValueColumns, verdictCodes } from "./values.js";
 
 /** A place in history to look at: is there a value of this series at this time? */
 export interface Asked {
@@ -28,15 +19,13 @@ export type FindStored = (asked: readonly Asked[]) => Promise<Found>;
  * Guarantee: what it accepts is staged until `keep` or `drop`, and judged against by the next batch.
  */
 export class Identity {
-  readonly #series: SeriesTable;
   readonly #find: FindStored;
   readonly #lateAfterMs: number;
   #staged: Series[] = [];
   #next: number;
   #last: number;
 
-  constructor(series: SeriesTable, find: FindStored, lateAfterMs: number, lastSequence: number) {
-    this.#series = series;
+  constructor(find: FindStored, lateAfterMs: number, lastSequence: number) {
     this.#find = find;
     this.#lateAfterMs = lateAfterMs;
     this.#last = lastSequence;
@@ -48,16 +37,15 @@ export class Identity {
     return this.#last;
   }
 
-  /** Judges in order and numbers what is new, without gaps. */
-  async judge(values: readonly IncomingValue[]): Promise<PlacedValue[]> {
-    const series = values.map((value) => this.#series.obtain(value.device, value.quantity, value.attributes));
-    const asked = askedOf(values, series);
+  /** Judges in order and numbers what is new, without gaps. Judging the same again after `drop` gives the same. */
+  async judge(values: ValueColumns): Promise<void> {
+    const asked = askedOf(values);
     const found: Found = asked.length === 0 ? new Map() : await this.#find(asked);
     const watched = new Set(asked.map((ask) => ask.series.id));
-    return values.map((value, index) => {
-      const own = series[index] as Series;
-      return this.#judgeOne(value, own, watched.has(own.id) ? found : undefined);
-    });
+    for (let row = 0; row < values.count; row += 1) {
+      const series = values.series[row] as Series;
+      this.#judgeOne(values, row, series, watched.size > 0 && watched.has(series.id) ? found : undefined);
+    }
   }
 
   /** Makes the staged values history: the batch is committed. */
@@ -77,38 +65,28 @@ export class Identity {
     this.#next = this.#last;
   }
 
-  #judgeOne(value: IncomingValue, series: Series, found: Found | undefined): PlacedValue {
+  #judgeOne(values: ValueColumns, row: number, series: Series, found: Found | undefined): void {
+    const timeMs = values.timeMs[row] as number;
+    const value = values.value[row] as number;
+    const receivedMs = values.receivedMs[row] as number;
     const newest = series.staged ?? series.newest;
     const known =
-      newest && value.timeMs === newest.timeMs
+      newest && timeMs === newest.timeMs
         ? newest.value
-        : newest && value.timeMs < newest.timeMs
-          ? found?.get(series.id)?.get(value.timeMs)
+        : newest && timeMs < newest.timeMs
+          ? found?.get(series.id)?.get(timeMs)
           : undefined;
-    const verdict: Verdict =
-      known === undefined ? "stored" : known === value.value ? "duplicate" : "conflict";
-    const late =
-      (newest !== undefined && value.timeMs < newest.timeMs) ||
-      value.receivedMs - value.timeMs > this.#lateAfterMs;
+    const verdict = known === undefined ? "stored" : known === value ? "duplicate" : "conflict";
+    values.verdict[row] = verdictCodes[verdict];
+    const isLate =
+      (newest !== undefined && timeMs < newest.timeMs) || receivedMs - timeMs > this.#lateAfterMs;
+    values.late[row] = isLate ? 1 : 0;
     const sequence = verdict === "stored" ? (this.#next += 1) : 0;
-    if (verdict === "stored") this.#stage(value, series, sequence, found);
-    return {
-      device: value.device,
-      quantity: value.quantity,
-      attributes: value.attributes,
-      timeMs: value.timeMs,
-      value: value.value,
-      path: value.path,
-      receivedMs: value.receivedMs,
-      message: value.message,
-      verdict,
-      late,
-      sequence,
-      series,
-    };
+    values.sequence[row] = sequence;
+    if (verdict === "stored") this.#stage({ timeMs, value, receivedMs, sequence }, series, found);
   }
 
-  #stage(value: IncomingValue, series: Series, sequence: number, found: Found | undefined): void {
+  #stage(value: NewestValue, series: Series, found: Found | undefined): void {
     if (found) {
       let times = found.get(series.id);
       if (!times) found.set(series.id, (times = new Map<number, number>()));
@@ -117,23 +95,19 @@ export class Identity {
     const newest = series.staged ?? series.newest;
     if (newest && value.timeMs < newest.timeMs) return;
     if (!series.staged) this.#staged.push(series);
-    series.staged = {
-      timeMs: value.timeMs,
-      value: value.value,
-      receivedMs: value.receivedMs,
-      sequence,
-    };
+    series.staged = value;
   }
 }
 
-function askedOf(values: readonly IncomingValue[], series: readonly Series[]): Asked[] {
+function askedOf({ series, timeMs, count }: ValueColumns): Asked[] {
   const asked: Asked[] = [];
-  const running = new Map<number, number>();
-  values.forEach((value, index) => {
-    const own = series[index] as Series;
-    const newest = running.get(own.id) ?? (own.staged ?? own.newest)?.timeMs;
-    if (newest === undefined || value.timeMs > newest) running.set(own.id, value.timeMs);
-    else if (value.timeMs < newest) asked.push({ series: own, timeMs: value.timeMs });
-  });
+  const running = new Map<Series, number>();
+  for (let row = 0; row < count; row += 1) {
+    const own = series[row] as Series;
+    const time = timeMs[row] as number;
+    const newest = running.get(own) ?? (own.staged ?? own.newest)?.timeMs;
+    if (newest === undefined || time > newest) running.set(own, time);
+    else if (time < newest) asked.push({ series: own, timeMs: time });
+  }
   return asked;
 }

@@ -6,7 +6,7 @@ export type { StateStore } from "./state.js";
 export type Verdict = "stored" | "duplicate" | "conflict";
 
 /** A value with its verdict and its place in the order of storing. */
-export interface IdentifiedValue extends Value {
+export interface IdentifiedValue extends Omit<Value, "path"> {
   verdict: Verdict;
   /** Older than the series' newest value, or received more than `limits.lateAfter` after its time. */
   late: boolean;
@@ -15,6 +15,13 @@ export interface IdentifiedValue extends Value {
   message: number;
   /** Order of storing, from 1, without gaps among stored values; 0 unless stored. Sinks and rules read forward by it. */
   sequence: number;
+}
+
+/** Values of one batch, on their way into history: gathered, then judged by `identify`, then stored by `commit`. */
+export interface Values extends Iterable<IdentifiedValue> {
+  readonly count: number;
+  /** `receivedMs` and `message`: when the message that brought it came, and its journal sequence. */
+  add(value: Value, receivedMs: number, message: number): void;
 }
 
 /** What a batch adds to one device's account of one local day. All counts may be negative (a replay moves them). */
@@ -62,8 +69,8 @@ export interface QuarantineEntry {
 export interface HistoryBatch {
   /** Journal sequence up to which everything is accounted for; unchanged (the current one) for a replay. */
   position: number;
-  /** Values with verdict stored or conflict (duplicates are only counted, in `ledger`). */
-  values: IdentifiedValue[];
+  /** Identified ones; those stored and those in conflict are kept (duplicates are only counted, in `ledger`). */
+  values?: Values;
   ledger: LedgerDelta[];
   quarantine: QuarantineEntry[];
   /** Entries whose status a replay or dismissal changes, in the same transaction. */
@@ -149,8 +156,10 @@ export interface History {
   readonly position: number;
   /** Sequence of the last stored value; 0 at first. */
   readonly lastSequence: number;
-  /** Judges values in order, against history and each other, and numbers the stored ones. Must be followed by `commit` of the same, or `forget`. */
-  identify(values: readonly (Value & { receivedMs: number; message: number })[]): Promise<IdentifiedValue[]>;
+  /** An empty batch, to be filled by `add`. */
+  gather(): Values;
+  /** Judges gathered values in order, against history and each other, and numbers the stored ones. Must be followed by `commit` of the same, or `forget`. */
+  identify(values: Values): Promise<void>;
   /** Drops what `identify` remembered of a batch that wasn't committed. */
   forget(): Promise<void>;
   commit(batch: HistoryBatch): Promise<void>;

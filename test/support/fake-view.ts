@@ -67,7 +67,6 @@ export const stored = (n: number, value = n): IdentifiedValue => ({
   attributes: "",
   timeMs: noonMs + n * 60_000,
   value,
-  path: "/fill_percent",
   verdict: "stored",
   late: false,
   receivedMs: noonMs + n * 60_000 + 500,

@@ -90,7 +90,7 @@ export async function openTestPipeline(
           receivedMs,
         };
       });
-      if (numbered.length > 0) await pipeline.take(numbered);
+      if (numbered.length > 0) await pipeline.take(pipeline.understand(numbered));
     },
     async close() {
       await history.close();

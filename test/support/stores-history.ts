@@ -2,10 +2,14 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EmbeddedHistory, openHistory } from "../../ingest/stores/history.js";
-import type { IncomingValue } from "../../ingest/stores/identity.js";
 import type { HistoryOptions } from "../../ingest/stores/options.js";
+import type { Value } from "../../devices/index.js";
 import type { IdentifiedValue, LedgerDelta, QuarantineEntry } from "../../ingest/stores/port.js";
+import type { ValueColumns } from "../../ingest/stores/values.js";
 import { Zone } from "../../ingest/stores/zone.js";
+
+/** A value with the message that brings it. */
+export type IncomingValue = Value & { receivedMs: number; message: number };
 
 /** Noon of a summer day in Warsaw, epoch milliseconds. */
 export const noonMs = Date.parse("2026-06-10T12:00:00+02:00");
@@ -58,13 +62,22 @@ export function valueAt(timeMs: number, value: number, more: Partial<IncomingVal
 
 const warsaw = new Zone("Europe/Warsaw");
 
+/** A batch of values that history gathered. */
+export function gathered(history: EmbeddedHistory, values: readonly IncomingValue[]): ValueColumns {
+  const batch = history.gather();
+  for (const value of values) batch.add(value, value.receivedMs, value.message);
+  return batch;
+}
+
 /** Identifies, accounts and commits, as the pipeline does. */
 export async function take(
   history: EmbeddedHistory,
   values: readonly IncomingValue[],
   quarantine: QuarantineEntry[] = [],
 ): Promise<IdentifiedValue[]> {
-  const identified = await history.identify(values);
+  const batch = gathered(history, values);
+  await history.identify(batch);
+  const identified = [...batch];
   const ledger: LedgerDelta[] = identified.map((value) => ({
     day: warsaw.at(value.receivedMs).day,
     device: value.device,
@@ -80,7 +93,7 @@ export async function take(
   }));
   await history.commit({
     position: history.position + Math.max(1, values.length),
-    values: identified.filter((value) => value.verdict !== "duplicate"),
+    values: batch,
     ledger,
     quarantine,
   });
