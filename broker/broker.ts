@@ -1,16 +1,16 @@
 import type { Duplex } from "node:stream";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { Logger } from "pino";
-import type { RawMessage } from "../devices/index.js";
+import { ObiegError, type RawMessage } from "../devices/index.js";
 import { Audience } from "./audience.js";
-import { type BrokerCounters, Tally } from "./counters.js";
+import { type BrokerCounters, Refusal, Tally } from "./counters.js";
 import { Gate } from "./gate.js";
 import { type BrokerLimits, checkLimits, defaultLimits } from "./limits.js";
 import { type Address, type Listener, listenTcp, listenTls, listenWebSocket } from "./listeners.js";
 import type { Credential, CredentialSnapshot } from "./rights.js";
 import { type Guest, mayPublish, openAdmission, topicFault } from "./admission.js";
 import { guardConnection } from "./connection.js";
-import { openLane } from "./lane.js";
+import { type Lane, openLane } from "./lane.js";
 import { Pace } from "./pace.js";
 import { KeptPersistence } from "./persistence.js";
 import { levelCount } from "./topics.js";
@@ -82,13 +82,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const tally = new Tally(clock, (facts, message) => log.warn(facts, message));
   const { counters } = tally;
   const guests = new WeakMap<Client, Guest>();
+  const ended = new WeakSet<Client>();
+  const lanes = new WeakMap<Client, Lane>();
   const clients = new Set<Client>();
   const perAddress = new Map<string, number>();
   const addressOf = new WeakMap<object, string>();
 
   const refusal = (reason: string, who: string, detail: string): Error => {
     tally.refuse(reason, who, detail);
-    return new Error(reason);
+    return new Refusal(reason);
   };
   const now = (): number => performance.now();
   const connected = new Map<string, string>();
@@ -159,7 +161,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       );
     },
     authorizePublish: (client, packet, done) =>
-      admission(client ? guests.get(client) : undefined, client, packet, done),
+      admission(client ? guests.get(client) : undefined, client, packet, (error) => {
+        if (client) lanes.get(client)?.flush();
+        done(error);
+      }),
     authorizeSubscribe: (client, subscription, done) => {
       const allowed = maySubscribe(client, subscription.topic);
       const who = guests.get(client)?.user ?? "";
@@ -183,16 +188,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     connected.delete(client.id);
     persistence?.seen(client.id);
   });
-  aedes.on("clientError", (client, error) =>
-    tally.refuse("client-error", guests.get(client)?.user ?? "", `a connection was closed: ${error.message}`),
-  );
-  aedes.on("connectionError", (client, error) =>
-    tally.refuse(
-      "connection-error",
-      guests.get(client)?.address ?? "",
-      `a connection was closed: ${error.message}`,
-    ),
-  );
+  /** A connection's end is counted once, under the reason that came first. */
+  const broken = (reason: string) => (client: Client, error: Error) => {
+    if (client.closed || ended.has(client) || error instanceof Refusal || error instanceof ObiegError) return;
+    ended.add(client);
+    const guest = guests.get(client);
+    tally.refuse(reason, guest?.user || (guest?.address ?? ""), `a connection was closed: ${error.message}`);
+  };
+  aedes.on("clientError", broken("client-error"));
+  aedes.on("connectionError", broken("connection-error"));
 
   const open = new Set<Duplex>();
   const partial = { now: 0, most: limits.partialBytes };
@@ -221,13 +225,16 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       else perAddress.delete(from);
     });
     const client = aedes.handle(stream);
-    const refuse = (reason: string): void =>
+    const refuse = (reason: string): void => {
+      ended.add(client);
       tally.refuse(reason, guests.get(client)?.user || from, `a connection was closed: ${reason}`);
+    };
     const lane = openLane(client, stream, {
       hears: (topic) => persistence === undefined || aedes.audience.hears(topic),
       admit: (packet, done) => admission(guests.get(client), client, packet, done),
     });
-    guardConnection(client, stream, frameLimits, partial, refuse, lane);
+    lanes.set(client, lane);
+    guardConnection(client, stream, frameLimits, partial, refuse, (packet) => lane.take(packet));
   };
   const watch = setInterval(() => {
     for (const stream of open) {

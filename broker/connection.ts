@@ -1,19 +1,37 @@
+import { isUtf8 } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type { Client } from "aedes";
-import type { Packet } from "mqtt-packet";
+import type { ISubscribePacket as SubscribePacket, Packet } from "mqtt-packet";
 import { type FrameLimits, Frames } from "./frames.js";
-import { packetFault } from "./strictness.js";
+import { openOrder } from "./order.js";
+import { fieldsFault, packetFault } from "./strictness.js";
 
-/** The parser that aedes reads a connection with. */
+/** The parser that aedes reads a connection with, and what of it we look into. */
 interface Parser {
   parse(bytes: Uint8Array): number;
   emit(event: string, packet?: Packet): boolean;
+  /** Reads a text field at `_pos` of `_list`; null when it reaches beyond its packet. */
+  _parseString(): string | null;
+  /** Where the field after the last one begins, counted from the packet's first byte after its length. */
+  _pos: number;
+  _list: { slice(from: number, to: number): Buffer };
 }
 
 /** Bytes of packets that haven't arrived whole, all connections together. */
 export interface PartialBytes {
   now: number;
   readonly most: number;
+}
+
+/**
+ * Lets a filter stand twice in a SUBSCRIBE: aedes takes repeated ones out, and then answers with too few return codes.
+ * Source: MQTT 3.1.1, 3.8.4 (as a sequence of SUBSCRIBEs), 3.9.3 (a code for each filter).
+ */
+function keepRepeated(packet: SubscribePacket): void {
+  const { subscriptions } = packet;
+  if (new Set(subscriptions.map(({ topic }) => topic)).size === subscriptions.length) return;
+  const keep = (): void => undefined;
+  Object.defineProperty(packet, "subscriptions", { get: () => subscriptions, set: keep });
 }
 
 /**
@@ -32,7 +50,10 @@ export function guardConnection(
   const frames = new Frames(limits);
   const parse = parser.parse.bind(parser);
   const emit = parser.emit.bind(parser);
+  const parseString = parser._parseString.bind(parser);
+  const take = openOrder(client, stream, (packet) => void (lane(packet) || emit("packet", packet)));
   let isCut = false;
+  let isText = true;
   let held = 0;
   const account = (bytes: number): void => {
     partial.now += bytes - held;
@@ -58,15 +79,26 @@ export function guardConnection(
     }
     return parse(bytes);
   };
+  parser._parseString = () => {
+    const from = parser._pos + 2;
+    const text = parseString();
+    // What Node couldn't decode became U+FFFD; one that was sent as such may be.
+    if (text?.includes("\uFFFD") && !isUtf8(parser._list.slice(from, parser._pos))) isText = false;
+    return text;
+  };
   parser.emit = (event, packet) => {
     if (isCut) return true;
     if (event !== "packet" || !packet) return emit(event, packet);
-    const fault = packetFault(packet);
+    const fault = isText ? (fieldsFault(packet, parser._pos) ?? packetFault(packet)) : "not-utf8";
     if (fault !== undefined) {
       cut(fault);
       return true;
     }
     if (packet.cmd === "connect" && packet.protocolVersion === 5) frames.speaksFive();
-    return lane(packet) || emit(event, packet);
+    if (packet.cmd === "subscribe") keepRepeated(packet);
+    // Nothing counts that comes after it (MQTT-3.14.4-2).
+    if (packet.cmd === "disconnect") isCut = true;
+    take(packet);
+    return true;
   };
 }

@@ -15,6 +15,9 @@ export interface BrokerCounters {
   refused: Record<string, number>;
 }
 
+/** Why a connection or a message was refused; counted where it is made. */
+export class Refusal extends Error {}
+
 /** Counts refusals, and says each reason of a client at most once a minute in the log. */
 export class Tally {
   readonly counters: BrokerCounters = {

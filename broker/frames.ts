@@ -20,6 +20,7 @@ const flagsOf = new Map([
 ]);
 const publishType = 3;
 const connectType = 1;
+const disconnectType = 14;
 const authType = 15;
 
 /** Why the first byte of a packet can't be; undefined when it can. */
@@ -50,6 +51,8 @@ export class Frames {
   /** Bytes of the body still to come; -1 while its length is being read. */
   #left = -1;
   #isFive = false;
+  /** True after DISCONNECT: what follows is nothing. */
+  #isOver = false;
 
   constructor(limits: FrameLimits) {
     this.#limits = limits;
@@ -67,7 +70,7 @@ export class Frames {
 
   /** Takes the next bytes; gives the reason why they can't be MQTT. */
   check(bytes: Uint8Array): string | undefined {
-    for (let at = 0; at < bytes.length;) {
+    for (let at = 0; at < bytes.length && !this.#isOver;) {
       if (this.#left > 0) {
         const step = Math.min(this.#left, bytes.length - at);
         this.#left -= step;
@@ -102,6 +105,7 @@ export class Frames {
     const fault = this.#lengthFault();
     this.#isFirst = false;
     this.#left = this.#length;
+    if (this.#type === disconnectType && this.#left === 0) this.#isOver = true;
     if (this.#left === 0) this.#type = 0;
     return fault;
   }
@@ -110,7 +114,7 @@ export class Frames {
   #lengthFault(): string | undefined {
     if (this.#type === 12 && this.#length !== 0) return "length-wrong";
     if (this.#isFive) return undefined;
-    if (this.#type === 14) return this.#length === 0 ? undefined : "length-wrong";
+    if (this.#type === disconnectType) return this.#length === 0 ? undefined : "length-wrong";
     if (this.#type >= 4 && this.#type <= 7) return this.#length === 2 ? undefined : "length-wrong";
     return undefined;
   }

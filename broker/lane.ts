@@ -20,22 +20,27 @@ export interface LaneParts {
   admit: (packet: PublishPacket, done: (error?: Error | null) => void) => void;
 }
 
+/** A connection's lane. */
+export interface Lane {
+  /** True when it took the packet. */
+  take(packet: Packet): boolean;
+  /** Sends the PUBACKs that wait for the end of their group: to be called before another one is sent. */
+  flush(): void;
+}
+
 const pubackBytes = 4;
 
 /**
  * The short way of a connection's readings that nobody listens to: from the parser to admission, and the PUBACKs of a group
- * back in one write. Gives true for a packet that it took; the others are aedes'.
+ * back in one write. The packets that it doesn't take are aedes'.
  * Guarantee: a PUBACK after admission only, in the order of the messages; no more is read while packets are under way.
  */
-export function openLane(
-  client: Client,
-  stream: Duplex,
-  { hears, admit }: LaneParts,
-): (packet: Packet) => boolean {
+export function openLane(client: Client, stream: Duplex, { hears, admit }: LaneParts): Lane {
   const inner = client as unknown as Inner;
   let answers: number[] = [];
   let settled = 0;
   const flush = (): void => {
+    if (settled === 0) return;
     const [ids, count] = [answers, settled];
     answers = [];
     settled = 0;
@@ -49,7 +54,7 @@ export function openLane(
     if (stream.write(bytes)) goOn();
     else inner.waitForDrain(goOn);
   };
-  return (packet) => {
+  const take = (packet: Packet): boolean => {
     if (packet.cmd !== "publish" || packet.qos === 2 || packet.retain || packet.topic === "") return false;
     if (!inner.connackSent || inner.closed || packet.properties?.topicAlias !== undefined) return false;
     if (hears(packet.topic)) return false;
@@ -58,7 +63,7 @@ export function openLane(
     const { messageId = 0, qos } = packet;
     admit(packet as unknown as PublishPacket, (error) => {
       if (error) {
-        if (settled > 0) flush();
+        flush();
         inner._nextBatch(error);
         return;
       }
@@ -68,4 +73,5 @@ export function openLane(
     });
     return true;
   };
+  return { take, flush };
 }

@@ -38,6 +38,8 @@ export interface BrokerLimits {
   offlineBytesPerClient: number;
   /** Bytes kept for all clients that are away. */
   offlineBytes: number;
+  /** QoS 2 messages of one client that wait for its PUBREL. */
+  incomingPerClient: number;
   /** Bytes of retained messages (topic and payload). */
   retainedBytes: number;
   /** Secrets checked at the same time, and CONNECTs that may wait for it. */
@@ -68,6 +70,7 @@ export const defaultLimits: Readonly<BrokerLimits> = {
   offlineMessagesPerClient: 1_000,
   offlineBytesPerClient: 1024 * 1024,
   offlineBytes: 32 * 1024 * 1024,
+  incomingPerClient: 1_000,
   retainedBytes: 16 * 1024 * 1024,
   verifying: 2,
   verifyQueue: 10_000,

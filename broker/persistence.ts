@@ -4,33 +4,8 @@ import MemoryPersistence, { type StoredPacket as Kept } from "aedes-persistence/
 import { type Database, open, type RootDatabase } from "lmdb";
 import { ObiegError } from "../devices/index.js";
 import type { Audience } from "./audience.js";
-import type { BrokerLimits } from "./limits.js";
 import { type OutKey, Queues } from "./queues.js";
-
-interface Session {
-  user: string;
-  subscriptions: Subscription[];
-  /** When its client was last here, epoch milliseconds. */
-  seenMs: number;
-}
-
-/** What the store of sessions and retained messages works with. */
-export interface PersistenceOptions {
-  /** Folder of `broker.mdb`. */
-  dir: string;
-  limits: BrokerLimits;
-  clock: () => number;
-  /** Name of the user that a connected client came in as. */
-  userOf: (client: Client) => string;
-  /** True when the client may have the filter: refused ones aren't kept. */
-  maySubscribe: (client: Client, filter: string) => boolean;
-  /** Counts what is let go at a bound. */
-  refuse: (reason: string, who: string, detail: string) => void;
-}
-
-const plain = (packet: Kept): Kept => JSON.parse(JSON.stringify({ ...packet, payload: undefined })) as Kept;
-const keep = (packet: Kept): Kept => ({ ...plain(packet), payload: Buffer.from(packet.payload) });
-const sizeOf = ({ topic, payload }: Kept): number => topic.length + payload.length + 64;
+import { keep, type PersistenceOptions, plain, type Session, sizeOf } from "./session.js";
 
 /**
  * Sessions, messages for clients that are away, QoS 2 hand-shakes, wills and retained messages: in memory, and in LMDB beside.
@@ -46,6 +21,8 @@ export class KeptPersistence extends MemoryPersistence {
   readonly #options: PersistenceOptions;
   readonly #kept = new Map<string, Session>();
   #audience: Pick<Audience, "keep"> | undefined;
+  /** Ids of QoS 2 messages that wait for PUBREL, by client id. */
+  readonly #incomingIds = new Map<string, Set<number>>();
   readonly #retainedSizes = new Map<string, number>();
   readonly #queues = new Queues();
   #retainedBytes = 0;
@@ -91,8 +68,11 @@ export class KeptPersistence extends MemoryPersistence {
       await super.outgoingEnqueue({ clientId: key[0] }, value);
       if (value.messageId !== undefined) await super.outgoingUpdate({ id: key[0] } as Client, value);
     }
-    for (const { key, value } of this.#incoming.getRange())
-      await super.incomingStorePacket({ id: key[0] } as Client, value);
+    for (const { key, value } of this.#incoming.getRange()) {
+      const [id, messageId] = key;
+      this.#incomingIds.set(id, (this.#incomingIds.get(id) ?? new Set()).add(messageId));
+      await super.incomingStorePacket({ id } as Client, value);
+    }
     for (const { key, value } of this.#wills.getRange()) {
       const { brokerId } = value;
       await super.putWill({ id: key } as Client, value);
@@ -118,12 +98,14 @@ export class KeptPersistence extends MemoryPersistence {
 
   override async addSubscriptions(client: Client, subs: Subscription[]): Promise<void> {
     const { limits, clock, userOf, maySubscribe } = this.#options;
-    const granted = subs.filter(({ topic }) => maySubscribe(client, topic));
+    // Of a filter that stands there twice the last one counts.
+    const granted = [...new Map(subs.map((one) => [one.topic, one])).values()].filter(({ topic }) =>
+      maySubscribe(client, topic),
+    );
     const user = userOf(client);
     const known = this.#kept.get(client.id);
-    if (!known && !this.#roomFor(user)) {
-      throw new ObiegError("sessions-full", `${client.id}: too many sessions are kept`);
-    }
+    if (!known && !this.#roomFor(user))
+      throw this.#full("sessions-full", client.id, "too many sessions are kept");
     const topics = new Set(granted.map(({ topic }) => topic));
     const others = (known?.subscriptions ?? []).filter(({ topic }) => !topics.has(topic));
     const subscriptions = [
@@ -131,10 +113,7 @@ export class KeptPersistence extends MemoryPersistence {
       ...granted.map(({ topic, qos, rh, rap, nl }) => ({ topic, qos, rh, rap, nl }) as Subscription),
     ];
     if (subscriptions.length > limits.subscriptionsPerClient)
-      throw new ObiegError(
-        "subscriptions-full",
-        `${client.id}: at most ${limits.subscriptionsPerClient} filters`,
-      );
+      throw this.#full("subscriptions-full", client.id, `at most ${limits.subscriptionsPerClient} filters`);
     await super.addSubscriptions(client, granted);
     await this.#saveSession(client.id, { user, subscriptions, seenMs: clock() });
   }
@@ -164,7 +143,9 @@ export class KeptPersistence extends MemoryPersistence {
     const { limits, refuse } = this.#options;
     const kept = packet;
     const size = sizeOf(kept);
-    const room = subs.filter(({ clientId }) => {
+    // Several filters of a client may match: it gets the message once.
+    const clients = new Map(subs.map((sub) => [sub.clientId, sub]));
+    const room = [...clients.values()].filter(({ clientId }) => {
       const queue = this.#queues.of(clientId);
       const fits =
         (queue?.sizes.size ?? 0) < limits.offlineMessagesPerClient &&
@@ -183,7 +164,8 @@ export class KeptPersistence extends MemoryPersistence {
   }
 
   override async outgoingUpdate(client: Client, packet: Kept): Promise<void> {
-    await super.outgoingUpdate(client, packet);
+    // What isn't kept (any more) can be sent all the same: its queue was full, or it was acknowledged just now.
+    await super.outgoingUpdate(client, packet).catch(() => undefined);
     const kept = packet;
     const queue = this.#queues.of(client.id);
     const key: OutKey | undefined =
@@ -202,8 +184,10 @@ export class KeptPersistence extends MemoryPersistence {
   }
 
   override async outgoingClearMessageId(client: Client, packet: Kept): Promise<Kept | undefined> {
+    const { messageId } = packet;
+    // Without an id it would take away any message that has none yet.
+    if (messageId === undefined) return undefined;
     const cleared = await super.outgoingClearMessageId(client, packet);
-    const { messageId = 0 } = packet;
     const queue = this.#queues.of(client.id);
     const key = queue?.ids.get(messageId);
     if (queue && key) {
@@ -215,19 +199,29 @@ export class KeptPersistence extends MemoryPersistence {
   }
 
   override async incomingStorePacket(client: Client, packet: Kept): Promise<void> {
-    await super.incomingStorePacket(client, packet);
-    const kept = packet;
-    void this.#incoming.put([client.id, kept.messageId ?? 0], keep(kept));
+    const ids = this.#incomingIds.get(client.id) ?? new Set();
+    const { messageId = 0 } = packet;
+    if (!ids.has(messageId) && ids.size >= this.#options.limits.incomingPerClient)
+      throw this.#full("incoming-full", client.id, "too many QoS 2 messages wait for PUBREL");
+    await this.#keepSession(client);
+    this.#incomingIds.set(client.id, ids.add(messageId));
+    // The id is what is needed to know a message again.
+    const kept = { ...packet, payload: Buffer.alloc(0) };
+    await super.incomingStorePacket(client, kept);
+    void this.#incoming.put([client.id, messageId], keep(kept));
     await this.#root.committed;
   }
 
   override async incomingDelPacket(client: Client, packet: Kept): Promise<void> {
     await super.incomingDelPacket(client, packet);
-    void this.#incoming.remove([client.id, packet.messageId ?? 0]);
+    const { messageId = 0 } = packet;
+    this.#incomingIds.get(client.id)?.delete(messageId);
+    void this.#incoming.remove([client.id, messageId]);
   }
 
   override async cleanIncoming(client: Client): Promise<void> {
     await super.cleanIncoming(client);
+    this.#incomingIds.delete(client.id);
     this.#removeOf(client.id, this.#incoming as unknown as Database<Kept, OutKey>);
   }
 
@@ -279,6 +273,21 @@ export class KeptPersistence extends MemoryPersistence {
     let own = 0;
     for (const session of this.#kept.values()) if (session.user === user) own += 1;
     return own < sessionsPerUser;
+  }
+
+  /** Counts what there is no room for and makes its error: the connection is closed with it. */
+  #full(code: string, clientId: string, why: string): ObiegError {
+    this.#options.refuse(code, clientId, why);
+    return new ObiegError(code, `${clientId}: ${why}`);
+  }
+
+  /** Makes a session for a client that asked for a kept one and has something to keep, filters or not. */
+  async #keepSession(client: Client): Promise<void> {
+    if (client.clean || this.#kept.has(client.id)) return;
+    const { clock, userOf } = this.#options;
+    const user = userOf(client);
+    if (!this.#roomFor(user)) throw this.#full("sessions-full", client.id, "too many sessions are kept");
+    await this.#saveSession(client.id, { user, subscriptions: [], seenMs: clock() });
   }
 
   async #saveSession(clientId: string, session: Session): Promise<void> {

@@ -1,16 +1,8 @@
 import type { Packet } from "mqtt-packet";
 import { isFilter, isTopic } from "./topics.js";
 
-const replacement = "\uFFFD";
-
-const topicFault = (topic: string): string | undefined => {
-  if (topic.includes(replacement)) return "topic-not-utf8";
-  return isTopic(topic) ? undefined : "topic-invalid";
-};
-const filterFault = (filter: string): string | undefined => {
-  if (filter.includes(replacement)) return "topic-not-utf8";
-  return isFilter(filter) ? undefined : "filter-invalid";
-};
+const topicFault = (topic: string): string | undefined => (isTopic(topic) ? undefined : "topic-invalid");
+const filterFault = (filter: string): string | undefined => (isFilter(filter) ? undefined : "filter-invalid");
 const firstOf = <T>(list: readonly T[], fault: (one: T) => string | undefined): string | undefined => {
   for (const one of list) {
     const found = fault(one);
@@ -28,12 +20,23 @@ function connectFault(packet: Packet & { cmd: "connect" }): string | undefined {
   const { protocolId, protocolVersion = 4, clientId, clean = true, will, username, password } = packet;
   if (names.get(protocolVersion) !== protocolId) return "protocol-name";
   if (clientId === "" && !clean) return "client-id-empty";
-  if (clientId.includes(replacement) || clientId.includes("\0")) return "client-id-invalid";
+  if (clientId.includes("\0")) return "client-id-invalid";
+  if (username?.includes("\0")) return "user-invalid";
   if (protocolVersion < 5 && password !== undefined && password !== null && username === undefined)
     return "password-without-user";
   if (!will) return undefined;
   if ((will.qos as number) > 2) return "will-qos-3";
   return topicFault(will.topic) === undefined ? undefined : "will-topic";
+}
+
+/**
+ * Why the fields of a packet don't fill it; `end` is where they end, undefined when all is well.
+ * Source: MQTT 3.1.1, 3.1 (CONNECT ends with its last field), 2.3.1 (an id belongs to its packet).
+ */
+export function fieldsFault(packet: Packet, end: number): string | undefined {
+  const { length = 0 } = packet;
+  if (end > length) return "length-wrong";
+  return packet.cmd === "connect" && end < length ? "length-wrong" : undefined;
 }
 
 /**

@@ -30,7 +30,7 @@ const payload = Buffer.from('{"fill_percent": 1}');
 const forbidden: [claim: string, reason: string, bytes: Buffer][] = [
   [
     "a topic that isn't UTF-8",
-    "topic-not-utf8",
+    "not-utf8",
     packet(0x32, text(Buffer.from([0x72, 0xff, 0xfe])), id(7), payload),
   ],
   ["a topic that holds U+0000", "topic-invalid", packet(0x32, text("readings/bin-1\0"), id(7), payload)],
@@ -136,5 +136,55 @@ test("packets cut at every byte are read as if they came whole", async () => {
     async () => raw.received().toString("hex"),
     (hex) => hex === "20020000400200 07d000".replace(" ", ""),
   );
+  raw.socket.destroy();
+});
+
+test("a topic that holds U+FFFD itself is UTF-8, and published", async () => {
+  const raw = await door.socket();
+  raw.send(
+    generate(connectPacket("gw-1", { clientId: "replacement" })),
+    packet(0x32, text("readings/bin-\uFFFD"), id(7), payload),
+  );
+  await until(
+    async () => raw.received().toString("hex"),
+    (hex) => hex === "2002000040020007",
+  );
+  expect(door.admitted.at(-1)).toMatchObject({ topic: "readings/bin-\uFFFD" });
+  raw.socket.destroy();
+});
+
+test("nothing counts that comes after DISCONNECT", async () => {
+  const admitted = door.admitted.length;
+  const raw = await door.socket();
+  raw.send(Buffer.concat([valid, packet(0xe0), packet(0x32, topic, id(7), payload), packet(0x00)]));
+  await raw.closed;
+  expect(raw.received().toString("hex")).toBe("20020000");
+  expect(door.admitted).toHaveLength(admitted);
+});
+
+test("a SUBSCRIBE that names a filter twice is answered with a code for each", async () => {
+  const raw = await door.socket();
+  const filter = text("rejections/bin-1");
+  raw.send(valid, packet(0x82, id(9), filter, Buffer.from([0]), filter, Buffer.from([1])));
+  await until(
+    async () => raw.received().toString("hex"),
+    (hex) => hex === "20020000900400090001",
+  );
+  raw.socket.destroy();
+});
+
+test("what is sent before CONNACK is taken in its order, however much it is", async () => {
+  const from = door.admitted.length;
+  const raw = await door.socket();
+  const publish = (n: number): Buffer =>
+    packet(n % 3 === 0 ? 0x34 : 0x32, topic, id(n + 1), Buffer.from(`${n}`));
+  raw.send(Buffer.concat([valid, ...Array.from({ length: 200 }, (_, n) => publish(n))]));
+  await until(
+    async () => raw.received().length,
+    (length) => length === 4 + 200 * 4,
+  );
+  expect(
+    door.admitted.slice(from).map(({ payload: bytes }) => Number(Buffer.from(bytes).toString())),
+  ).toEqual(Array.from({ length: 200 }, (_, n) => n));
   raw.socket.destroy();
 });

@@ -9,8 +9,9 @@ export const secrets = {
 
 /** What may stand in the test city beside the usual. */
 export interface TestCity {
-  /** Further lines under `devices:`, `rules:` and `channels:`, each an item in flow style. */
+  /** Further lines under `devices:`, `credentials:`, `rules:` and `channels:`, each an item in flow style. */
   devices?: string[];
+  credentials?: string[];
   rules?: string[];
   hookUrl?: string;
   /** Webhooks beside `crews`: addresses by name; the secret is the same. */
@@ -20,7 +21,13 @@ export interface TestCity {
 const items = (list: readonly string[]): string => list.map((item) => `\n  - ${item}`).join("");
 
 /** A small city with a bin, an electricity meter, a gateway and an application; secrets from {@link secrets}. */
-export function testCity({ devices = [], rules = [], hookUrl, hooks = {} }: TestCity = {}): string {
+export function testCity({
+  devices = [],
+  credentials = [],
+  rules = [],
+  hookUrl,
+  hooks = {},
+}: TestCity = {}): string {
   const channels = Object.entries({ ...(hookUrl === undefined ? {} : { crews: hookUrl }), ...hooks }).map(
     ([id, url]) => `{ id: ${id}, kind: webhook, url: "${url}", secret: "\${HOOK_SECRET}" }`,
   );
@@ -36,7 +43,7 @@ credentials:
   - { user: bin-1, secret: "\${BIN_SECRET}" }
   - { user: em-1, secret: "\${METER_SECRET}" }
   - { user: gw-1, secret: "\${GATEWAY_SECRET}", publishesFor: ["bin-*", "em-*"] }
-  - { user: tools, secret: "\${TOOLS_SECRET}", subscribe: ["alerts/#", "rejections/#"] }
+  - { user: tools, secret: "\${TOOLS_SECRET}", subscribe: ["alerts/#", "rejections/#"] }${items(credentials)}
 rules:${rules.length === 0 ? " []" : items(rules)}
 channels:${channels.length === 0 ? " []" : items(channels)}
 `;
