@@ -1,0 +1,190 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { connectAsync, type MqttClient } from "mqtt";
+import { expect, test } from "vitest";
+import { secrets, testCity } from "./support/city.js";
+import { HostileClient } from "./support/hostile-client.js";
+import { HostilePackets } from "./support/hostile-packets.js";
+import { matches } from "./support/mqtt-fields.js";
+import { type ModelBounds, type ModelUser } from "./support/mqtt-model.js";
+import { makeFolder, type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
+
+/** 5,000 packets unless told: OBIEG_FUZZ_PACKETS=1000000 OBIEG_FUZZ_SEED=7 by hand. */
+const packets = Number(process.env["OBIEG_FUZZ_PACKETS"] ?? 5_000);
+const seed = Number(process.env["OBIEG_FUZZ_SEED"] ?? 20_261_123);
+const workers = 16;
+const payloadBytes = 4_096;
+const topicBytes = 256;
+const bounds: ModelBounds = {
+  connectBytes: 8_192,
+  packetBytes: payloadBytes + topicBytes + 1_024,
+  payloadBytes,
+  topicBytes,
+  topicLevels: 16,
+};
+const secret = "the secret of the hostile";
+const hostile: ModelUser = {
+  user: "hostile",
+  secret,
+  mayPublish: (topic) => matches("fuzz/#", topic) || /^readings\/bin-[^/]*$/s.test(topic),
+  maySubscribe: (filter) =>
+    filter !== "#" && (/^fuzz(\/|$)/.test(filter) || /^rejections\/bin-[^/+#]*$/s.test(filter)),
+  mayKeep: (clientId) => /^k([a-z])\1{7}$/.test(clientId),
+};
+const city = testCity({
+  credentials: [
+    `{ user: hostile, secret: "${secret}", publishesFor: ["bin-*"], publish: ["fuzz/#"], subscribe: ["fuzz/#"] }`,
+    `{ user: probe, secret: "${secret}", publish: ["probe/#"], subscribe: ["probe/#"] }`,
+  ],
+});
+const config = `limits: { messageBytes: ${payloadBytes} }`;
+
+/** Reasons that the rooms' READMEs list. */
+const known = new Set(
+  ["broker", "ingest/journal"].flatMap((room) =>
+    [
+      ...readFileSync(join(import.meta.dirname, "..", room, "README.md"), "utf8").matchAll(/`([a-z0-9-]+)`/g),
+    ].map(([, reason = ""]) => reason),
+  ),
+);
+
+const login = (obieg: Obieg, username: string, password: string): Promise<MqttClient> =>
+  connectAsync(`mqtt://127.0.0.1:${obieg.mqttPort}`, { username, password, reconnectPeriod: 0 });
+
+/** A client that does all as it should, for as long as it isn't stopped. */
+async function openProbe(obieg: Obieg): Promise<{ stop(): Promise<{ sent: number; slowestMs: number }> }> {
+  const device = await login(obieg, "bin-1", secrets.BIN_SECRET);
+  const speaker = await login(obieg, "probe", secret);
+  const listener = await login(obieg, "probe", secret);
+  const heard: number[] = [];
+  const acknowledged: number[] = [];
+  listener.on("message", (_topic, payload) => heard.push(Number(payload.toString())));
+  await listener.subscribeAsync("probe/#", { qos: 1 });
+  let isStopped = false;
+  let slowestMs = 0;
+  const running = (async () => {
+    let sent = 0;
+    for (; !isStopped; sent += 4) {
+      const from = performance.now();
+      const batch = [0, 1, 2, 3].map((n) => sent + n);
+      await Promise.all(
+        batch.map(async (n) => {
+          await device.publishAsync("readings/bin-1", `{"fill_percent": ${n % 100}}`, { qos: 1 });
+          acknowledged.push(n);
+        }),
+      );
+      await Promise.all(batch.map((n) => speaker.publishAsync("probe/n", `${n}`, { qos: 1 })));
+      await until(
+        async () => heard.length,
+        (length) => length >= sent + 4,
+      );
+      slowestMs = Math.max(slowestMs, performance.now() - from);
+    }
+    return sent;
+  })();
+  running.catch(() => undefined);
+  return {
+    async stop() {
+      isStopped = true;
+      const sent = await running;
+      const inOrder = Array.from({ length: sent }, (_, n) => n);
+      expect(acknowledged).toEqual(inOrder);
+      expect(heard).toEqual(inOrder);
+      await Promise.all([device.endAsync(), speaker.endAsync(), listener.endAsync()]);
+      return { sent, slowestMs };
+    },
+  };
+}
+
+const residentMb = (obieg: Obieg): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${obieg.process.pid}/status`, "utf8"))?.[1]) / 1_024;
+const descriptors = (obieg: Obieg): number => readdirSync(`/proc/${obieg.process.pid}/fd`).length;
+const metric = async (obieg: Obieg, name: string): Promise<number> =>
+  Number(new RegExp(`^${name} (\\d+)$`, "m").exec((await obieg.api("/metrics")).text)?.[1] ?? Number.NaN);
+
+test(
+  `acknowledges nothing that MQTT 3.1.1 forbids and serves its probe through ${packets} hostile packets (seed ${seed})`,
+  async () => {
+    const dir = makeFolder();
+    const obieg = await startObieg({ dir, city, config, env: secrets, logLevel: "error" });
+    const probe = await openProbe(obieg);
+    const clients: HostileClient[] = [];
+    let sent = 0;
+    let connections = 0;
+    let said = 0;
+    const before = { mb: 0, descriptors: descriptors(obieg) };
+    const work = async (worker: number): Promise<() => Promise<void>> => {
+      const keptId = `k${String.fromCharCode(97 + worker).repeat(8)}`;
+      const made = new HostilePackets(seed * 31 + worker, { user: "hostile", secret, keptId });
+      const client = new HostileClient(obieg.mqttPort, hostile, bounds);
+      clients.push(client);
+      await client.play(made.first());
+      return async () => {
+        while (sent < packets) {
+          const stream = made.next();
+          sent += stream.packets;
+          connections += 1;
+          await client.play(stream);
+          if (before.mb === 0 && sent > packets / 5) before.mb = residentMb(obieg);
+          if (sent - said >= 100_000) {
+            said = sent;
+            process.stderr.write(
+              `${sent} packets, ${connections} connections, ${Math.round(residentMb(obieg))} MB\n`,
+            );
+          }
+        }
+      };
+    };
+    const ready = await Promise.all(Array.from({ length: workers }, (_, worker) => work(worker)));
+    await Promise.all(ready.map((go) => go()));
+    await until(
+      async () => metric(obieg, "obieg_connections"),
+      (count) => count === 3,
+    );
+    const { sent: probed, slowestMs } = await probe.stop();
+    await until(
+      async () => metric(obieg, "obieg_pipeline_lag_messages"),
+      (lag) => lag === 0,
+      120_000,
+    );
+    const { text } = await obieg.api("/metrics");
+    const refused = Object.fromEntries(
+      [...text.matchAll(/^obieg_messages_refused_total\{reason="([^"]+)"\} (\d+)$/gm)].map(
+        ([, reason = "", count]) => [reason, Number(count)],
+      ),
+    );
+    expect(Object.keys(refused).filter((reason) => !known.has(reason))).toEqual([]);
+    expect(Object.keys(refused).length).toBeGreaterThan(10);
+    const may = clients.reduce((sum, { messages }) => sum + messages, 0) + 2 * probed;
+    const kept = await metric(obieg, "obieg_messages_acknowledged_total");
+    expect(kept).toBeLessThanOrEqual(may);
+    expect(kept).toBeGreaterThanOrEqual(2 * probed);
+    const stored = (await obieg.api("/api/v1/ledger?device=bin-1")).body as {
+      items: { balanced: boolean; messages: { received: number } }[];
+    };
+    expect(stored.items.every(({ balanced }) => balanced)).toBe(true);
+    const grownMb = residentMb(obieg) - before.mb;
+    expect(grownMb).toBeLessThan(200);
+    expect(descriptors(obieg)).toBeLessThan(before.descriptors + 20);
+    const ends = clients.reduce<Record<string, number>>((sum, client) => {
+      for (const [end, count] of Object.entries(client.ends)) sum[end] = (sum[end] ?? 0) + count;
+      return sum;
+    }, {});
+    const figures = {
+      packets: sent,
+      seed,
+      connections,
+      ends,
+      kept,
+      may,
+      probed,
+      slowestMs,
+      grownMb,
+      refused,
+    };
+    process.stderr.write(`${JSON.stringify(figures)}\n`);
+    expect(await obieg.stop()).toBe(0);
+    removeFolder(dir);
+  },
+  Math.max(120_000, packets * 3),
+);
