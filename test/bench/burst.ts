@@ -90,11 +90,11 @@ export async function measureBurst(
   const plain: Burst[] = [];
   const sunk: Burst[] = [];
   for (let round = 0; round < size.rounds; round += 1) {
-    rates.push((await runLoad(bare.port, loads.take(size.acknowledge, 1))).perSecond);
     for (const [list, withSink] of [
       [plain, false],
       [sunk, true],
     ] as const) {
+      rates.push((await runLoad(bare.port, loads.take(size.acknowledge, 1))).perSecond);
       const burst = await runBurst(size.burst, withSink);
       list.push(burst);
       say(

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { pastDevices } from "./city.js";
 import { digits, figure, type Figure, median, note } from "./report.js";
-import { fullSize, type Size } from "./size.js";
+import type { Size } from "./size.js";
 import { type Folder, startService, type Target } from "./target.js";
 
 /** What a made past came to. */
@@ -20,9 +20,9 @@ interface Point {
 }
 
 /** Makes the past in a folder whose service doesn't run. */
-export async function makePast(folder: Folder, size: Size): Promise<Past> {
+export async function makePast(folder: Folder, isSmoke: boolean): Promise<Past> {
   const script = fileURLToPath(new URL("./year-process.js", import.meta.url));
-  const which = size === fullSize ? "full" : "smoke";
+  const which = isSmoke ? "smoke" : "full";
   const { stdout } = await promisify(execFile)(process.execPath, [script, folder.data, which]);
   return JSON.parse(stdout) as Past;
 }
