@@ -98,7 +98,8 @@ const city = testCity({
 });
 
 beforeAll(async () => {
-  obieg = await startObieg({ city, env: secrets });
+  const nobody = "influx: { url: 'http://127.0.0.1:9', org: o, token: t, bucket: city }";
+  obieg = await startObieg({ city, config: nobody, env: secrets });
   for (const payload of ['{"fill_percent": 40, "foo": 1}', "garbage", '{"fill_percent": 95}'])
     await obieg.api("/api/v1/readings/bin-1", { method: "POST", body: payload });
   const [alert, entry] = await until(
@@ -136,6 +137,7 @@ beforeAll(async () => {
   ];
   valued = (path) => ({
     ...common,
+    ...(path.includes("/sinks/") ? { name: ["influxdb"] } : {}),
     ...(path.endsWith("/ledger") ? { from: ["2026-11-01"], to: ["2026-11-09"] } : {}),
     id: ids.find(([part]) => path.includes(part))?.[1] ?? ["none"],
   });

@@ -1,98 +1,102 @@
 import type { LightMyRequestResponse } from "fastify";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Role, roles } from "../dashboards/api.js";
-import { type FakeServer, problemIn, startFakeServer } from "./support/fake-server.js";
+import {
+  cookieIn,
+  type FakeServer,
+  logIn,
+  password,
+  problemIn,
+  startFakeServer,
+} from "./support/fake-server.js";
 
-/** Every call, with a body that it takes; `least` undefined: anybody. */
-const calls: {
-  method: "GET" | "POST" | "PUT" | "DELETE";
-  url: string;
-  least?: Role;
+type Least = Role | "anybody";
+interface Call {
+  /** Where it asks, when that isn't the path as described. */
+  url?: string;
+  least: Least;
   body?: object;
   takes: number;
-}[] = [
-  { method: "GET", url: "/healthz", takes: 200 },
-  { method: "GET", url: "/readyz", takes: 200 },
-  { method: "GET", url: "/metrics", takes: 200 },
-  { method: "GET", url: "/openapi.json", takes: 200 },
-  { method: "GET", url: "/docs", takes: 200 },
-  { method: "GET", url: "/api/v1/quantities", least: "public", takes: 200 },
-  { method: "GET", url: "/api/v1/places", least: "public", takes: 200 },
-  { method: "GET", url: "/api/v1/devices", least: "viewer", takes: 200 },
-  { method: "GET", url: "/api/v1/devices/bin-1", least: "viewer", takes: 200 },
-  {
-    method: "PUT",
+}
+
+/** Who may what: every call of the description, the least role that may make it, and what it answers then. */
+const table: Readonly<Record<string, Call>> = {
+  "GET /healthz": { least: "anybody", takes: 200 },
+  "GET /readyz": { least: "anybody", takes: 200 },
+  "GET /metrics": { least: "anybody", takes: 200 },
+  "GET /openapi.json": { least: "anybody", takes: 200 },
+  "GET /docs": { least: "anybody", takes: 200 },
+  "GET /api/v1/session": { least: "anybody", takes: 200 },
+  "POST /api/v1/session": { least: "anybody", body: { user: "anna", password }, takes: 200 },
+  "DELETE /api/v1/session": { least: "anybody", takes: 204 },
+  "GET /api/v1/quantities": { least: "public", takes: 200 },
+  "GET /api/v1/places": { least: "public", takes: 200 },
+  "GET /api/v1/devices": { least: "viewer", takes: 200 },
+  "GET /api/v1/devices/{id}": { url: "/api/v1/devices/bin-1", least: "viewer", takes: 200 },
+  "PUT /api/v1/devices/{id}": {
     url: "/api/v1/devices/bin-1",
     least: "admin",
     body: { class: "bin", place: "krakow" },
     takes: 200,
   },
-  { method: "DELETE", url: "/api/v1/devices/bin-2", least: "admin", takes: 204 },
-  { method: "GET", url: "/api/v1/readings?device=bin-1", least: "viewer", takes: 200 },
-  { method: "POST", url: "/api/v1/readings/bin-1", least: "operator", body: { fill_percent: 3 }, takes: 202 },
-  {
-    method: "GET",
+  "DELETE /api/v1/devices/{id}": { url: "/api/v1/devices/bin-2", least: "admin", takes: 204 },
+  "POST /api/v1/devices/{id}/secret": { url: "/api/v1/devices/bin-1/secret", least: "admin", takes: 201 },
+  "GET /api/v1/readings": { url: "/api/v1/readings?device=bin-1", least: "viewer", takes: 200 },
+  "POST /api/v1/readings/{device}": {
+    url: "/api/v1/readings/bin-1",
+    least: "operator",
+    body: { fill_percent: 3 },
+    takes: 202,
+  },
+  "GET /api/v1/series": {
     url: "/api/v1/series?device=bin-1&quantity=fill_percent&from=2026-11-23T00:00:00Z&to=2026-11-24T00:00:00Z",
     least: "viewer",
     takes: 200,
   },
-  { method: "GET", url: "/api/v1/ledger", least: "viewer", takes: 200 },
-  { method: "GET", url: "/api/v1/quarantine", least: "viewer", takes: 200 },
-  { method: "GET", url: "/api/v1/quarantine/1-1", least: "viewer", takes: 200 },
-  {
-    method: "POST",
-    url: "/api/v1/quarantine/replay",
-    least: "operator",
-    body: { reason: "not-a-number" },
+  "GET /api/v1/ledger": { least: "viewer", takes: 200 },
+  "GET /api/v1/quarantine": { least: "viewer", takes: 200 },
+  "GET /api/v1/quarantine/{id}": { url: "/api/v1/quarantine/1-1", least: "viewer", takes: 200 },
+  "POST /api/v1/quarantine/replay": { least: "operator", body: { reason: "not-a-number" }, takes: 200 },
+  "POST /api/v1/quarantine/dismiss": { least: "operator", body: { ids: ["9-9"] }, takes: 200 },
+  "GET /api/v1/sinks": { least: "viewer", takes: 200 },
+  "GET /api/v1/sinks/{name}/offenders": {
+    url: "/api/v1/sinks/influxdb/offenders",
+    least: "viewer",
     takes: 200,
   },
-  {
-    method: "POST",
-    url: "/api/v1/quarantine/dismiss",
+  "GET /api/v1/alerts": { least: "viewer", takes: 200 },
+  "GET /api/v1/alerts/{id}": { url: "/api/v1/alerts/a1", least: "viewer", takes: 200 },
+  "POST /api/v1/alerts/{id}/acknowledge": {
+    url: "/api/v1/alerts/a1/acknowledge",
     least: "operator",
-    body: { ids: ["9-9"] },
+    body: {},
     takes: 200,
   },
-  { method: "GET", url: "/api/v1/sinks", least: "viewer", takes: 200 },
-  { method: "GET", url: "/api/v1/sinks/influxdb/offenders", least: "viewer", takes: 200 },
-  { method: "GET", url: "/api/v1/alerts", least: "viewer", takes: 200 },
-  { method: "GET", url: "/api/v1/alerts/a1", least: "viewer", takes: 200 },
-  { method: "POST", url: "/api/v1/alerts/a1/acknowledge", least: "operator", body: {}, takes: 200 },
-  { method: "GET", url: "/api/v1/overview", least: "viewer", takes: 200 },
-  { method: "GET", url: "/api/v1/audit", least: "admin", takes: 200 },
-  { method: "GET", url: "/api/v1/tokens", least: "admin", takes: 200 },
-  {
-    method: "POST",
-    url: "/api/v1/tokens",
+  "GET /api/v1/overview": { least: "viewer", takes: 200 },
+  "GET /api/v1/events": { least: "viewer", takes: 200 },
+  "GET /api/v1/audit": { least: "admin", takes: 200 },
+  "GET /api/v1/tokens": { least: "admin", takes: 200 },
+  "POST /api/v1/tokens": { least: "admin", body: { name: "new", role: "viewer" }, takes: 201 },
+  "DELETE /api/v1/tokens/{id}": { url: "/api/v1/tokens/none", least: "admin", takes: 404 },
+  "GET /api/v1/users": { least: "admin", takes: 200 },
+  "PUT /api/v1/users/{name}": {
+    url: "/api/v1/users/wiktor",
     least: "admin",
-    body: { name: "new", role: "viewer" },
-    takes: 201,
+    body: { role: "viewer" },
+    takes: 200,
   },
-  { method: "DELETE", url: "/api/v1/tokens/none", least: "admin", takes: 404 },
-  { method: "GET", url: "/api/v1/city", least: "admin", takes: 200 },
-  {
-    method: "POST",
+  "DELETE /api/v1/users/{name}": { url: "/api/v1/users/nobody", least: "admin", takes: 404 },
+  "GET /api/v1/city": { least: "admin", takes: 200 },
+  "POST /api/v1/city": {
     url: "/api/v1/city?dryRun=true",
     least: "admin",
     body: { city: { name: "K", timeZone: "Europe/Warsaw" } },
     takes: 200,
   },
-  { method: "POST", url: "/api/v1/devices/bin-1/secret", least: "admin", body: {}, takes: 201 },
-  { method: "POST", url: "/api/v1/backup", least: "admin", body: { dir: "/tmp/backup" }, takes: 200 },
-  { method: "GET", url: "/api/v1/users", least: "admin", takes: 200 },
-  { method: "PUT", url: "/api/v1/users/wiktor", least: "admin", body: { role: "viewer" }, takes: 200 },
-  { method: "DELETE", url: "/api/v1/users/nobody", least: "admin", takes: 404 },
-];
-
-/** Tried elsewhere: login by its own test, the live feed over a socket. */
-const elsewhere = [
-  "GET /api/v1/session",
-  "POST /api/v1/session",
-  "DELETE /api/v1/session",
-  "GET /api/v1/events",
-];
-
-const shapeOf = (text: string): RegExp => new RegExp(`^${text.replaceAll(/\{[^}]+\}/g, "[^/?]+")}$`);
+  "POST /api/v1/backup": { least: "admin", body: { dir: "/tmp/backup" }, takes: 200 },
+};
+const calls = Object.entries(table);
+const isWrite = (call: string): boolean => !call.startsWith("GET ");
 
 let server: FakeServer;
 beforeAll(async () => {
@@ -100,57 +104,113 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-test("the walk knows every call of the description", () => {
+test("the table is the description: every call, and the role that it names", () => {
   const paths = server.app.swagger().paths ?? {};
   const described = Object.entries(paths).flatMap(([path, item]) =>
-    Object.keys(item ?? {}).map((method) => `${method.toUpperCase()} ${path}`),
+    Object.entries(item as Record<string, { "x-role"?: Role }>).map(([method, operation]) => [
+      `${method.toUpperCase()} ${path}`,
+      operation["x-role"] ?? "anybody",
+    ]),
   );
-  const walked = calls.map(({ method, url }) => `${method} ${url.split("?")[0]}`);
-  const missed = described.filter(
-    (call) => !elsewhere.includes(call) && !walked.some((one) => shapeOf(call).test(one)),
-  );
-  expect(missed).toEqual([]);
-  expect(described.length).toBeGreaterThan(25);
+  const undescribed = [
+    ["GET /openapi.json", "anybody"],
+    ["GET /docs", "anybody"],
+  ];
+  const sorted = (rows: string[][]): string[] => rows.map((row) => row.join(": ")).sort();
+  const told = calls.map(([call, { least }]) => [call, least]);
+  expect(sorted(told)).toEqual(sorted([...described, ...undescribed]));
 });
 
-type Call = (typeof calls)[number];
-const askAs = ({ method, url, body }: Call, token: string | undefined): Promise<LightMyRequestResponse> =>
-  server.app.inject({
+/** Makes a call with these headers; an endless answer is left after its head. */
+async function ask(
+  call: string,
+  one: Call,
+  headers: Record<string, string>,
+): Promise<LightMyRequestResponse> {
+  const [method, path] = call.split(" ") as ["GET" | "POST" | "PUT" | "DELETE", string];
+  const request = {
     method,
-    url,
-    ...(body ? { payload: body } : {}),
-    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-  });
+    url: one.url ?? path,
+    remoteAddress: `10.1.0.${calls.findIndex(([name]) => name === call)}`,
+    ...(one.body ? { payload: one.body } : {}),
+    headers,
+  };
+  if (path !== "/api/v1/events") return server.app.inject(request);
+  const answer = await server.app.inject({ ...request, payloadAsStream: true });
+  if (answer.statusCode !== 200) return server.app.inject(request);
+  answer.stream().destroy();
+  return answer;
+}
 
-for (const one of calls) {
-  const { method, url, least, takes } = one;
-  const call = `${method} ${url.split("?")[0]}`;
-  test(`${call} is for ${least ?? "anybody"} and above`, async () => {
-    const asNobody = await askAs(one, undefined);
-    if (least === undefined) expect(asNobody.statusCode).toBe(takes);
+for (const [call, one] of calls) {
+  const { least, takes } = one;
+  test(`${call} is for ${least}${least === "anybody" || least === "admin" ? "" : " and above"}`, async () => {
+    const asNobody = await ask(call, one, {});
+    if (least === "anybody") expect(asNobody.statusCode).toBe(call === "GET /api/v1/session" ? 204 : takes);
     else {
       expect(asNobody.statusCode).toBe(401);
       expect(problemIn(asNobody).code).toBe("not-logged-in");
       expect(asNobody.headers["www-authenticate"]).toContain("Bearer");
     }
     for (const role of roles.toReversed()) {
-      const answer = await askAs(one, server.tokens[role]);
-      if (least === undefined || roles.indexOf(role) >= roles.indexOf(least)) {
-        expect(answer.statusCode).toBe(takes);
-      } else {
-        expect(answer.statusCode).toBe(403);
+      const answer = await ask(call, one, { authorization: `Bearer ${server.tokens[role]}` });
+      if (least === "anybody" || roles.indexOf(role) >= roles.indexOf(least))
+        expect([role, answer.statusCode]).toEqual([role, takes]);
+      else {
+        expect([role, answer.statusCode]).toEqual([role, 403]);
         expect(problemIn(answer).code).toBe("role-too-low");
       }
     }
   });
 }
 
-test("a wrong, a cut and a foreign credential are refused even where anybody may call", async () => {
-  for (const authorization of ["Bearer wrong", "Bearer", "Basic YTpi", `Bearer ${server.tokens.admin}x`]) {
-    const answer = await server.app.inject({ url: "/api/v1/places", headers: { authorization } });
-    expect(answer.statusCode).toBe(401);
-    expect(["token-unknown", "authorization-invalid"]).toContain(problemIn(answer).code);
+test("a wrong, a cut, a foreign and an expired credential are refused by every call, even where anybody may call", async () => {
+  const { token: expired } = await server.users.tokens.create(
+    { name: "expired", role: "admin", expiresMs: server.clock.ms },
+    "test",
+  );
+  const wrong = [
+    "Bearer wrong",
+    "Bearer",
+    "Basic YTpi",
+    `Bearer ${server.tokens.admin}x`,
+    `Bearer ${expired}`,
+  ];
+  for (const [call, one] of calls)
+    for (const authorization of wrong) {
+      const answer = await ask(call, one, { authorization });
+      expect([call, authorization, answer.statusCode]).toEqual([call, authorization, 401]);
+      expect(["token-unknown", "authorization-invalid"]).toContain(problemIn(answer).code);
+    }
+});
+
+test("a write by an admin's cookie needs the header, a read doesn't; one from another site is refused", async () => {
+  for (const [call, one] of calls) {
+    const cookie = `obieg_session=${cookieIn(await logIn(server, "anna"))}`;
+    const bare = await ask(call, one, { cookie });
+    if (!isWrite(call)) {
+      expect([call, bare.statusCode]).toEqual([call, one.takes]);
+      continue;
+    }
+    expect([call, bare.statusCode]).toEqual([call, 403]);
+    expect(problemIn(bare).code).toBe("csrf-header-missing");
+    const crossed = await ask(call, one, { cookie, "x-obieg-csrf": "1", "sec-fetch-site": "cross-site" });
+    expect([call, crossed.statusCode, problemIn(crossed).code]).toEqual([call, 403, "cross-site"]);
+    const meant = await ask(call, one, { cookie, "x-obieg-csrf": "1", "sec-fetch-site": "same-origin" });
+    expect([401, 403]).not.toContain(meant.statusCode);
   }
+});
+
+test("a cookie that nobody was given, and one of somebody removed, is nobody's", async () => {
+  await server.users.put({ name: "gone", role: "admin", password });
+  const left = cookieIn(await logIn(server, "gone"));
+  await server.users.remove("gone");
+  for (const [call, one] of calls)
+    for (const cookie of ["obieg_session=x", `obieg_session=${left}`, `obieg_session=${"y".repeat(5_000)}`]) {
+      const { statusCode } = await ask(call, one, { cookie, "x-obieg-csrf": "1" });
+      const wanted = call === "GET /api/v1/session" ? 204 : one.takes;
+      expect([call, statusCode]).toEqual([call, one.least === "anybody" ? wanted : 401]);
+    }
 });
 
 test("a removed token and an expired one stop working at once", async () => {

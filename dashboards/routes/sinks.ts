@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { pageOf } from "../api.js";
 import { HttpProblem } from "../problem.js";
 import { given, idSchema, listParts } from "../query.js";
-import { answerList, answers, type Api, pageIn, type RouteParts } from "../route.js";
+import { answerList, answers, type Api, listOf, pageIn, type RouteParts } from "../route.js";
 import { offenderOf, sinkOf } from "../shape.js";
 import { type Offender, offenderSchema, sinkSchema } from "../sinks.js";
 
@@ -30,7 +29,7 @@ export function sinksRoutes(api: Api, parts: RouteParts): void {
         tags,
         summary: "Stores fed from history, and how they stand",
         querystring: z.object(listParts),
-        response: answers({ 200: pageOf(sinkSchema) }),
+        response: answers({ 200: listOf(sinkSchema) }),
       },
     },
     (request, reply) =>
@@ -52,7 +51,7 @@ export function sinksRoutes(api: Api, parts: RouteParts): void {
         summary: "Values that its server refused, with the server's words, newest first",
         params: z.object({ name: idSchema }),
         querystring: z.object(listParts),
-        response: answers({ 200: pageOf(offenderSchema) }),
+        response: answers({ 200: listOf(offenderSchema) }),
       },
     },
     (request, reply) => {
