@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { type Broker, startBroker } from "./broker/index.js";
 import type { Config } from "./config.js";
-import { ObiegError, type RawMessage, verifySecret } from "./devices/index.js";
+import { ObiegError, type RawMessage, runOf, verifySecret } from "./devices/index.js";
 import { lockDataFolder } from "./ingest/data-folder.js";
 import { openJournal } from "./ingest/journal/index.js";
 import { joinPeer, type Peer } from "./ingest/peer.js";
@@ -112,7 +112,7 @@ export async function start(options: StartOptions): Promise<App> {
       },
       accept: (message: RawMessage) =>
         new Promise<number>((resolve, reject) =>
-          throttle.admit(message, (error, sequence) => (error ? reject(error) : resolve(sequence))),
+          throttle.admit(runOf(message), (error, sequence) => (error ? reject(error) : resolve(sequence))),
         ),
       backup: async (dir) => broker?.backup(dir),
       status: () => ({ journal: { ...journal.status }, broker: broker?.counters() ?? noCounters }),
@@ -149,7 +149,7 @@ export async function start(options: StartOptions): Promise<App> {
         messagesPerSecond: config.limits.messagesPerSecond,
         messageBurst: config.limits.messagesPerSecond * 10,
       },
-      admit: (message, done) => throttle.admit(message, done),
+      admit: (run, done) => throttle.admit(run, done),
       underPressure: () => throttle.underPressure,
       credentials,
       verify: verifySecret,

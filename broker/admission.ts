@@ -1,5 +1,5 @@
 import type { Client, PublishPacket } from "aedes";
-import type { RawMessage } from "../devices/index.js";
+import { type RawMessage, type RawRun, runOf } from "../devices/index.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
 import type { Pace } from "./pace.js";
@@ -22,7 +22,7 @@ export interface AdmissionParts {
   limits: BrokerLimits;
   counters: BrokerCounters;
   clock: () => number;
-  admit: (message: RawMessage, done: (error?: Error) => void) => void;
+  admit: (run: RawRun, done: (error?: Error) => void) => void;
   underPressure: () => boolean;
   find: (user: string) => Credential | undefined;
   /** Counts a refusal and makes its error. */
@@ -57,7 +57,7 @@ export function openAdmission(
 ) => void {
   const { limits, counters, clock, admit, underPressure, find, refusal } = parts;
   const send = (message: RawMessage, size: number, done: (error?: Error | null) => void): void =>
-    admit(message, (error) => {
+    admit(runOf(message), (error) => {
       counters.inflightBytes -= size;
       if (error) {
         const { code = "not-admitted" } = error as { code?: string };

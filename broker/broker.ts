@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { Logger } from "pino";
-import { ObiegError, type RawMessage } from "../devices/index.js";
+import { ObiegError, type RawRun } from "../devices/index.js";
 import { Audience } from "./audience.js";
 import { type BrokerCounters, Refusal, Tally } from "./counters.js";
 import { Gate } from "./gate.js";
@@ -25,8 +25,8 @@ export interface BrokerOptions {
   wsPort?: number;
   tls?: { port: number; key: Buffer; cert: Buffer };
   limits?: Partial<BrokerLimits>;
-  /** Takes a message before it is acknowledged; an error means that it isn't, and closes the connection. */
-  admit: (message: RawMessage, done: (error?: Error) => void) => void;
+  /** Takes messages before they are acknowledged, all or none; an error means that they aren't, and closes the connection. */
+  admit: (run: RawRun, done: (error?: Error) => void) => void;
   /** True while QoS 0 is to be let go. */
   underPressure: () => boolean;
   credentials: readonly CredentialSnapshot[];

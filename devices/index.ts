@@ -26,6 +26,7 @@ export {
   type SilentRule,
   type ThresholdRule,
 } from "./rule.js";
+export { messagesOf, type RawRun, runOf } from "./run.js";
 export { hashSecret, newSecret, verifySecret } from "./secret.js";
 export { parseTime } from "./time.js";
 export { createResolver } from "./unit.js";

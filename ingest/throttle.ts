@@ -1,12 +1,12 @@
-import type { RawMessage } from "../devices/index.js";
+import type { RawRun } from "../devices/index.js";
 import type { JournalWriter } from "./journal/port.js";
 
-/** Called when a message is durable, or why it isn't. */
+/** Called when a run of messages is durable, with the last one's sequence, or why it isn't. */
 export type Admitted = (error: Error | undefined, sequence: number) => void;
 
 /** What stands between the front door and the journal: admission at the speed that the works can follow. */
 export interface Throttle {
-  admit(message: RawMessage, done: Admitted): void;
+  admit(run: RawRun, done: Admitted): void;
   /** The works have processed up to `sequence`. */
   processed(sequence: number): void;
   /** True while acknowledgements are held back: QoS 0 is shed then. */
@@ -20,7 +20,7 @@ export interface ThrottleParts {
   works: (durableSequence: number) => void;
   /** Share of the journal's bound above which acknowledgements wait for the works. */
   pressureAt?: number;
-  /** Acknowledgements held back at most; above, `journal-full` answers. */
+  /** Messages whose acknowledgement is held back at most; above, the oldest are let go. */
   maxHeld?: number;
 }
 
@@ -32,8 +32,9 @@ export interface ThrottleParts {
  */
 export function openThrottle(parts: ThrottleParts): Throttle {
   const { journal, works, pressureAt = 0.7, maxHeld = 200_000 } = parts;
-  const held: { done: Admitted; sequence: number }[] = [];
+  const held: { done: Admitted; sequence: number; count: number }[] = [];
   let heldFrom = 0;
+  let heldMessages = 0;
   let told = 0;
   let telling = false;
 
@@ -45,10 +46,12 @@ export function openThrottle(parts: ThrottleParts): Throttle {
       works(told);
     }
   };
-  const release = (count: number): void => {
-    const end = Math.min(held.length, heldFrom + count);
-    for (; heldFrom < end; heldFrom += 1) {
-      const { done, sequence } = held[heldFrom] ?? { done: () => undefined, sequence: 0 };
+  /** Lets whole runs go, up to about `most` messages; one at least. */
+  const release = (most: number): void => {
+    for (let released = 0; heldFrom < held.length && released < most; heldFrom += 1) {
+      const { done, sequence, count } = held[heldFrom] ?? { done: () => undefined, sequence: 0, count: 0 };
+      released += count;
+      heldMessages -= count;
       done(undefined, sequence);
     }
     if (heldFrom === held.length) {
@@ -62,8 +65,8 @@ export function openThrottle(parts: ThrottleParts): Throttle {
 
   let processed = 0;
   return {
-    admit(message, done) {
-      journal.append(message, (error, sequence) => {
+    admit(run, done) {
+      journal.append(run, (error, sequence) => {
         if (error) {
           done(error, 0);
           return;
@@ -72,10 +75,10 @@ export function openThrottle(parts: ThrottleParts): Throttle {
           telling = true;
           setImmediate(tell);
         }
-        const waiting = held.length - heldFrom;
-        if (waiting > 0 || pressed()) {
-          if (waiting >= maxHeld) release(1);
-          held.push({ done, sequence });
+        if (held.length > heldFrom || pressed()) {
+          if (heldMessages >= maxHeld) release(run.count);
+          held.push({ done, sequence, count: run.count });
+          heldMessages += run.count;
         } else done(undefined, sequence);
       });
     },

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ObiegError, type RawMessage } from "../devices/index.js";
+import { ObiegError, type RawMessage, runOf } from "../devices/index.js";
 import {
   type Journal,
   nodeFileSystem,
@@ -35,16 +35,39 @@ const message = (n: number, size = 10): RawMessage => ({
   topic: `readings/zażółć-${n}`,
   payload: Buffer.alloc(size, n % 256),
   user: "bin-1",
-  clientId: `c${n}`,
+  clientId: `c${Math.floor(n / 3)}`,
   qos: 1,
-  receivedMs: 1_700_000_000_000 + n,
+  receivedMs: 1_700_000_000_000 + Math.floor(n / 3),
 });
 const append = (journal: Journal, raw: RawMessage): Promise<number> =>
   new Promise((resolve, reject) =>
-    journal.append(raw, (error, sequence) => (error ? reject(error) : resolve(sequence))),
+    journal.append(runOf(raw), (error, sequence) => (error ? reject(error) : resolve(sequence))),
   );
 const appendMany = (journal: Journal, count: number, from = 1): Promise<number[]> =>
   Promise.all(Array.from({ length: count }, (_unused, index) => append(journal, message(from + index))));
+/** Appends messages in runs of up to three, those of one client together. */
+const appendRuns = async (journal: Journal, count: number, from: number): Promise<void> => {
+  const done: Promise<void>[] = [];
+  for (let n = from; n < from + count;) {
+    const runs = [message(n)];
+    for (n += 1; n < from + count && n % 3 !== 0; n += 1) runs.push(message(n));
+    const last = n - 1;
+    const packets = runs.map((one) => runOf(one).bytes);
+    const bytes = Buffer.concat([Buffer.from("before"), ...packets, Buffer.from("after")]);
+    const place = { bytes, start: 6, end: bytes.length - 5, count: runs.length };
+    const run = { ...runOf(runs[0] ?? message(n)), ...place, receivedMs: runs[0]?.receivedMs ?? 0 };
+    done.push(
+      new Promise((resolve, reject) =>
+        journal.append(run, (error, sequence) => {
+          if (error) reject(error);
+          else if (sequence === last) resolve();
+          else reject(new Error(`the run to ${last} was told as ${sequence}`));
+        }),
+      ),
+    );
+  }
+  await Promise.all(done);
+};
 const readAll = async (folder: string, durable: number, after = 0): Promise<number[]> => {
   const reader = openJournalReader({ dir: join(folder, "journal"), after });
   const read: number[] = [];
@@ -193,7 +216,7 @@ test("any mixture of appends, restarts, cuts of the end and trims keeps every ac
       let trimmed = 0;
       for (const one of steps) {
         if (one.do === "append") {
-          await appendMany(journal, one.count, acknowledged + 1);
+          await appendRuns(journal, one.count, acknowledged + 1);
           acknowledged += one.count;
         } else if (one.do === "trim") {
           trimmed = Math.max(trimmed, Math.floor(acknowledged * one.share));

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { constants, gunzip, gzip } from "node:zlib";
 import type { JournalMessage } from "../../devices/index.js";
 import type { FileSystem, JournalFile } from "./file-system.js";
-import { findRecord, messageOf } from "./record.js";
+import { findRecord, messagesIn } from "./record.js";
 import { segmentHeaderBytes } from "./segment.js";
 
 const gzipAsync = promisify(gzip);
@@ -149,7 +149,7 @@ export async function* readArchive(
     for (let at = segmentHeaderBytes; at < raw.length;) {
       const record = findRecord(raw, at);
       if (typeof record === "string") break;
-      if (record.sequence >= fromSequence) yield messageOf(raw, record);
+      for (const message of messagesIn(raw, record)) if (message.sequence >= fromSequence) yield message;
       at = record.end;
     }
   }

@@ -1,14 +1,14 @@
-import type { JournalMessage, RawMessage } from "../../devices/index.js";
+import type { JournalMessage, RawRun } from "../../devices/index.js";
 
 /** Where the door writes. One per data folder. */
 export interface JournalWriter {
   /**
-   * Appends one message. `done` runs after the group that holds it was written and fdatasynced, in order of append,
-   * all of a group in one turn of the event loop (so that their PUBACKs can leave together).
+   * Appends a run of messages, all or none. `done` runs once, with the last one's sequence, after the group that holds them
+   * was written and fdatasynced, in order of append, all of a group in one turn of the event loop (so that their PUBACKs can leave together).
    * Errors given to `done`: `journal-full` (retryable), `journal-poisoned` (retryable), `journal-closed`.
    * Guarantee: called back without error means durable; with an error means it will never be read back by {@link JournalReader}.
    */
-  append(message: RawMessage, done: (error: Error | undefined, sequence: number) => void): void;
+  append(run: RawRun, done: (error: Error | undefined, sequence: number) => void): void;
   /** Everything up to and including `sequence` is processed: its segments may be archived and removed. */
   trim(sequence: number): void;
   /** Last durable sequence; 0 when empty. */

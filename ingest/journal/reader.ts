@@ -1,7 +1,7 @@
 import { type JournalMessage, ObiegError } from "../../devices/index.js";
 import { type FileSystem, type JournalFile, nodeFileSystem } from "./file-system.js";
 import type { JournalReader } from "./port.js";
-import { messageOf } from "./record.js";
+import { messagesIn } from "./record.js";
 import { listSegments, readHeader, SegmentCursor, type SegmentName } from "./segment.js";
 
 interface OpenSegment {
@@ -36,12 +36,13 @@ class SegmentReader implements JournalReader {
         if (!(await this.#turnPage(current, found))) break;
         continue;
       }
-      if (found.sequence <= this.#last) continue;
-      if (found.sequence > durableSequence) break;
-      if (found.sequence !== this.#last + 1 && !current.repaired) throw this.#damage(current);
-      this.#last = found.sequence;
+      if (found.lastSequence <= this.#last) continue;
+      if (found.lastSequence > durableSequence) break;
+      if (found.firstSequence > this.#last + 1 && !current.repaired) throw this.#damage(current);
       bytes += found.end - found.start;
-      messages.push(messageOf(current.cursor.buffer, found));
+      for (const message of messagesIn(current.cursor.buffer, found))
+        if (message.sequence > this.#last) messages.push(message);
+      this.#last = found.lastSequence;
     }
     return messages;
   }

@@ -73,10 +73,11 @@ export async function scanSegment(
       if (found === "end" && scan.end === size) return scan;
       const follows =
         typeof found === "object" &&
-        (found.sequence === scan.lastSequence + 1 || (scan.repaired && found.sequence > scan.lastSequence));
+        (found.firstSequence === scan.lastSequence + 1 ||
+          (scan.repaired && found.firstSequence > scan.lastSequence));
       if (follows) {
-        scan.messages += 1;
-        scan.lastSequence = found.sequence;
+        scan.messages += found.lastSequence - found.firstSequence + 1;
+        scan.lastSequence = found.lastSequence;
         continue;
       }
       const torn = isLast && (await isTorn(file, scan.end, scan.lastSequence + 1));
@@ -102,7 +103,8 @@ async function isTorn(
   sequence: number,
 ): Promise<boolean> {
   for await (const { record } of salvage(file, position)) {
-    if (record.sequence > sequence && record.sequence - record.sinceDurable >= sequence) return false;
+    if (record.firstSequence > sequence && record.firstSequence - record.sinceDurable >= sequence)
+      return false;
   }
   return true;
 }

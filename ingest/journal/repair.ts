@@ -65,12 +65,13 @@ async function rewrite(fs: FileSystem, dir: string, scan: SegmentScan, done: Rep
   try {
     await target.write(segmentHeader({ firstSequence, repaired: true }), 0);
     for await (const { record, bytes } of salvage(source, Math.min(segmentHeaderBytes, scan.size))) {
-      if (record.sequence <= last || (later && record.sequence >= later.firstSequence)) continue;
+      if (record.firstSequence <= last || (later && record.firstSequence >= later.firstSequence)) continue;
       const record_ = bytes.subarray(record.start, record.end);
       await target.write(record_, at);
       at += record_.length;
-      last = record.sequence;
-      if (record.sequence > scan.lastSequence) done.salvaged += 1;
+      last = record.lastSequence;
+      if (record.firstSequence > scan.lastSequence)
+        done.salvaged += record.lastSequence - record.firstSequence + 1;
     }
     await target.datasync();
   } finally {

@@ -5,7 +5,7 @@ import { findRecord, type FoundRecord, maxRecordBytes } from "./record.js";
 /** Bytes of a segment before its first record. */
 export const segmentHeaderBytes = 16;
 /** Version of the format that this program writes and reads. */
-export const formatVersion = "1";
+export const formatVersion = "2";
 const magic = "OBJ";
 const chunkBytes = 2 ** 20;
 

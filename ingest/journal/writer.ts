@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { ObiegError, type RawMessage } from "../../devices/index.js";
+import { ObiegError, type RawRun } from "../../devices/index.js";
 import { type Archive, openArchive } from "./archive.js";
 import { type FileSystem, type JournalFile, nodeFileSystem } from "./file-system.js";
 import type { JournalStatus, JournalWriter } from "./port.js";
@@ -29,7 +29,8 @@ interface Group {
   bytes: Buffer<ArrayBuffer>;
   used: number;
   firstSequence: number;
-  dones: Done[];
+  lastSequence: number;
+  dones: { done: Done; sequence: number }[];
 }
 
 const groupBytes = 2 ** 20;
@@ -45,6 +46,7 @@ const newGroup = (firstSequence: number, bytes = Buffer.allocUnsafeSlow(groupByt
   bytes,
   used: 0,
   firstSequence,
+  lastSequence: firstSequence - 1,
   dones: [],
 });
 
@@ -141,22 +143,24 @@ export class Journal implements JournalWriter {
     };
   }
 
-  append(message: RawMessage, done: Done): void {
-    const refusal = this.#refusal(recordBytes(message));
+  append(run: RawRun, done: Done): void {
+    const bytes = recordBytes(run);
+    const refusal = this.#refusal(bytes);
     if (refusal) {
       done(refusal, 0);
       return;
     }
     const group = this.#filling;
-    const needed = group.used + recordBytes(message);
+    const needed = group.used + bytes;
     if (needed > group.bytes.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(needed, group.bytes.length * 2));
       group.bytes.copy(larger, 0, 0, group.used);
       group.bytes = larger;
     }
-    const sequence = group.firstSequence + group.dones.length;
-    group.used = writeRecord(group.bytes, group.used, message, sequence, sequence - this.#durable);
-    group.dones.push(done);
+    const first = group.lastSequence + 1;
+    group.used = writeRecord(group.bytes, group.used, run, first, first - this.#durable);
+    group.lastSequence += run.count;
+    group.dones.push({ done, sequence: group.lastSequence });
     this.#writing ??= this.#write();
   }
 
@@ -223,8 +227,7 @@ export class Journal implements JournalWriter {
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#filling.dones.length > 0) {
       const group = this.#filling;
-      const next = group.firstSequence + group.dones.length;
-      this.#filling = newGroup(next, this.#spare);
+      this.#filling = newGroup(group.lastSequence + 1, this.#spare);
       this.#spare = undefined;
       try {
         await this.#commit(group);
@@ -243,9 +246,8 @@ export class Journal implements JournalWriter {
     await this.#file.write(group.bytes.subarray(0, group.used), segment.bytes);
     await this.#file.datasync();
     segment.bytes += group.used;
-    segment.lastSequence = this.#durable = group.firstSequence + group.dones.length - 1;
-    let sequence = group.firstSequence;
-    for (const done of group.dones) done(undefined, sequence++);
+    segment.lastSequence = this.#durable = group.lastSequence;
+    for (const { done, sequence } of group.dones) done(undefined, sequence);
     group.dones = [];
     if (segment.bytes >= this.#options.segmentBytes) await this.#rotate();
   }
@@ -266,7 +268,7 @@ export class Journal implements JournalWriter {
     const refusal = new ObiegError("journal-poisoned", message, { retryable: true, cause: error });
     const refused = [...group.dones, ...this.#filling.dones];
     this.#filling = newGroup(this.#durable + 1);
-    for (const done of refused) done(refusal, 0);
+    for (const { done } of refused) done(refusal, 0);
     this.#scheduleRecovery();
   }
 

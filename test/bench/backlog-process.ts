@@ -1,5 +1,6 @@
 // Fills the journal of a service that doesn't run: messages that were acknowledged and not processed when it ended.
 import { join } from "node:path";
+import { runOf } from "../../devices/index.js";
 import { openJournal } from "../../ingest/journal/index.js";
 import { login } from "./generator.js";
 import { messageOf, Workloads } from "./workload.js";
@@ -24,7 +25,7 @@ for (let from = 0; from < load.messages; from += chunk) {
     for (let n = from; n < from + count; n += 1) {
       const { topic, payload } = messageOf(load, n);
       const raw = { user: login.user, clientId: "backlog", qos: 1 as const, receivedMs: Date.now() };
-      journal.append({ ...raw, topic, payload: Buffer.from(payload) }, (error) => {
+      journal.append(runOf({ ...raw, topic, payload: Buffer.from(payload) }), (error) => {
         if (error) reject(error);
         else if (--left === 0) resolve();
       });

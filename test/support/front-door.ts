@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { type MqttClient, connectAsync, type IClientOptions } from "mqtt";
 import { generate, type Packet } from "mqtt-packet";
 import { type Broker, type BrokerOptions, type CredentialSnapshot, startBroker } from "../../broker/index.js";
-import type { RawMessage } from "../../devices/index.js";
+import { messagesOf, type RawMessage } from "../../devices/index.js";
 
 /** Users of the door under test; each one's secret is `secret of {user}`. */
 export const users: CredentialSnapshot[] = [
@@ -48,8 +48,9 @@ export async function openFrontDoor(options: Partial<BrokerOptions> = {}): Promi
   const broker = await startBroker({
     host: "127.0.0.1",
     port: 0,
-    admit: (message, done) => {
-      admitted.push(message);
+    admit: (run, done) => {
+      for (const { topic, payload, user, clientId, qos, receivedMs } of messagesOf(run))
+        admitted.push({ topic, payload, user, clientId, qos, receivedMs });
       setImmediate(done);
     },
     underPressure: () => false,
