@@ -8,6 +8,7 @@ import { ObiegError, type RawMessage, runOf, verifySecret } from "./devices/inde
 import { lockDataFolder } from "./ingest/data-folder.js";
 import { openJournal } from "./ingest/journal/index.js";
 import { joinPeer, type Peer } from "./ingest/peer.js";
+import { SettledTime } from "./ingest/settled-time.js";
 import { openThrottle } from "./ingest/throttle.js";
 import type { DoorCalls, WorksCalls, WorksOptions } from "./works.js";
 
@@ -76,13 +77,14 @@ export async function start(options: StartOptions): Promise<App> {
     const folder = lockDataFolder(config.data);
     stack.push(() => folder.release());
 
+    const settled = new SettledTime(undefined, () => performance.now());
     const journal = await openJournal({
       dir: join(config.data, "journal"),
       archiveDir: join(config.data, "archive"),
       segmentBytes: config.journal.segmentBytes,
       maxBytes: config.journal.maxBytes,
       archive: { maxDays: config.journal.archiveDays, maxBytes: config.journal.archiveBytes },
-      clock,
+      clock: () => settled.look(clock()),
       log,
     });
     stack.push(() => journal.close());

@@ -28,6 +28,7 @@ import { localDays } from "./ingest/ledger.js";
 import { joinPeer, type Peer } from "./ingest/peer.js";
 import { Pipeline } from "./ingest/pipeline.js";
 import { rejectionsOf } from "./ingest/rejections.js";
+import { openSettledTime } from "./ingest/settled-time.js";
 import { openRules } from "./ingest/rules/index.js";
 import { openInfluxSink } from "./ingest/stores/influx-sink.js";
 import { openHistory } from "./ingest/stores/history.js";
@@ -268,7 +269,8 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
         const { position, durable } = running.status;
         if (position >= durable) await pipeline.tick();
       });
-      clockwork.every(maintainMs, () => history.maintain(clock()), firstMaintainMs);
+      const settled = openSettledTime(state, () => performance.now());
+      clockwork.every(maintainMs, async () => history.maintain(await settled.look(clock())), firstMaintainMs);
       if (demo) clockwork.every(demoPastMs, async () => makeDemoPast(past, clock()));
     };
     return { started, doorReady, intake: running, stop };

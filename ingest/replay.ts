@@ -18,6 +18,7 @@ export interface ReplayParts {
   validate: Validate;
   limits: ValidationLimits;
   dayOf: (timeMs: number) => string;
+  clock: () => number;
 }
 
 /** One replay under way: which values come back, what it moves in the ledger, which entries it closes. */
@@ -55,7 +56,7 @@ export class Replay {
   }
 
   #take(entry: QuarantineEntry): boolean {
-    const { registry, codecFor, validate, limits } = this.#parts;
+    const { registry, codecFor, validate, limits, clock } = this.#parts;
     const message = {
       sequence: entry.message,
       topic: entry.topic,
@@ -70,7 +71,8 @@ export class Replay {
     const device = registry.device(decoded.device);
     if (!device) return false;
     const wanted = entry.whole ? undefined : new Set(entry.paths);
-    const judged = validate(decoded, device, entry.receivedMs, limits);
+    // What came while our clock was behind lay in the future then; what is past by now doesn't.
+    const judged = validate(decoded, device, Math.max(entry.receivedMs, clock()), limits);
     const values = wanted ? judged.values.filter(({ path }) => wanted.has(path)) : judged.values;
     const faults = wanted ? judged.faults.filter(({ path }) => wanted.has(path)) : judged.faults;
     if (wanted && values.length === 0) return false;

@@ -9,9 +9,10 @@ export interface ThresholdState {
   /** Event time and number of the newest value. */
   lastMs?: number;
   lastValue?: number;
-  /** Since when the limit is broken: event time, and steady time when it was learned. */
+  /** Since when the limit is broken: event time, and steady time when it was learned; how old it was then, milliseconds. */
   brokenMs?: number;
   brokenAt?: number;
+  brokenAgeMs?: number;
   raised?: AlertTransition;
 }
 
@@ -86,9 +87,25 @@ function raiseThreshold(watch: ThresholdWatch, atMs: number, context: FoldContex
   const { rule, state, device } = watch;
   const facts = { value: state.lastValue ?? null, sinceMs: state.brokenMs ?? atMs, atMs };
   state.raised = context.word(rule, device, facts, undefined);
+  forgetBreak(state);
+  context.emit(state.raised);
+}
+
+function forgetBreak(state: ThresholdState): void {
   delete state.brokenMs;
   delete state.brokenAt;
-  context.emit(state.raised);
+  delete state.brokenAgeMs;
+}
+
+/**
+ * True when a value of this time shows that the limit was broken for long enough.
+ * No more time can lie between two values than has passed since the first was learned and its age then: a longer
+ * span was stamped by a clock that was set in between, and proves nothing.
+ */
+function isProven({ rule, state }: ThresholdWatch, timeMs: number, { steadyMs }: RuleTime): boolean {
+  const { brokenMs = timeMs, brokenAt = steadyMs, brokenAgeMs = Number.POSITIVE_INFINITY } = state;
+  const span = timeMs - brokenMs;
+  return span >= (rule.for ?? 0) && span <= steadyMs - brokenAt + brokenAgeMs + clockToleranceMs;
 }
 
 /**
@@ -100,7 +117,7 @@ export function seeValue(watch: ThresholdWatch, value: IdentifiedValue, context:
   const { lastMs = Number.NEGATIVE_INFINITY } = state;
   if (value.timeMs < lastMs && lastMs <= context.time.wallMs + clockToleranceMs) return false;
   let changed = false;
-  if (state.brokenMs !== undefined && value.timeMs - state.brokenMs >= (rule.for ?? 0)) {
+  if (state.brokenMs !== undefined && isProven(watch, value.timeMs, context.time)) {
     raiseThreshold(watch, state.brokenMs + (rule.for ?? 0), context);
     changed = true;
   }
@@ -116,12 +133,12 @@ export function seeValue(watch: ThresholdWatch, value: IdentifiedValue, context:
   }
   if (broken === (state.brokenMs !== undefined)) return changed;
   if (!broken) {
-    delete state.brokenMs;
-    delete state.brokenAt;
+    forgetBreak(state);
     return true;
   }
   state.brokenMs = value.timeMs;
   state.brokenAt = context.time.steadyMs;
+  state.brokenAgeMs = Math.max(0, context.time.wallMs - value.timeMs);
   if ((rule.for ?? 0) === 0) raiseThreshold(watch, value.timeMs, context);
   else context.schedule(watch, state.brokenAt + (rule.for ?? 0));
   return true;

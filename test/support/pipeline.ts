@@ -23,7 +23,8 @@ export interface TestPipeline {
   history: EmbeddedHistory;
   registry: CityRegistry;
   alerts: Inbox;
-  clock: { nowMs: number };
+  /** `steadyMs`, once given, is what a steady clock shows; else it is the wall clock. */
+  clock: { nowMs: number; steadyMs?: number };
   /** Numbers a message and takes all of them as one batch. */
   take(
     messages: readonly { topic: string; payload: string | Uint8Array; receivedMs: number }[],
@@ -38,7 +39,7 @@ export async function openTestPipeline(
   dataDir?: string,
 ): Promise<TestPipeline> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), "obieg-pipeline-"));
-  const clock = { nowMs };
+  const clock: TestPipeline["clock"] = { nowMs };
   const state = openState(join(dir, "state"));
   const registry = openRegistry(state, () => clock.nowMs);
   if (dataDir === undefined)
@@ -62,7 +63,10 @@ export async function openTestPipeline(
     validate: createValidator(),
     limits: { futureSkewMs: 300_000 },
     history,
-    rules: openRules(state, registry.rules(), registry, { unitOf, monotonic: () => clock.nowMs }),
+    rules: openRules(state, registry.rules(), registry, {
+      unitOf,
+      monotonic: () => clock.steadyMs ?? clock.nowMs,
+    }),
     recordAlerts: (transitions) => alerts.record(transitions),
     state,
     sinks: [],
