@@ -9,6 +9,7 @@ const packages = {
   "/usr/sbin/mosquitto": "mosquitto",
   "/usr/bin/chromium": "chromium",
   "/usr/bin/strace": "strace",
+  "/usr/bin/faketime": "faketime",
 };
 const missing = Object.entries(packages)
   .filter(([file]) => !existsSync(file))
