@@ -9,11 +9,13 @@ import { type BrokerLimits, checkLimits, defaultLimits } from "./limits.js";
 import { type Address, type Listener, listenTcp, listenTls, listenWebSocket } from "./listeners.js";
 import type { Credential, CredentialSnapshot } from "./rights.js";
 import { type Guest, mayPublish, openAdmission, topicFault } from "./admission.js";
-import { guardConnection } from "./connection.js";
+import { guardConnection, PartialBytes } from "./connection.js";
+import { freeDelivery } from "./delivery.js";
 import { type Lane, openLane } from "./lane.js";
 import { Pace } from "./pace.js";
 import { KeptPersistence } from "./persistence.js";
 import { levelCount } from "./topics.js";
+import { Visitors } from "./visitors.js";
 
 /** How the front door is opened. */
 export interface BrokerOptions {
@@ -68,7 +70,7 @@ class Door extends Aedes {
 
 const watchMs = 1_000;
 const expiryMs = 3_600_000;
-const returnCodes = { "unknown-user": 4, "wrong-secret": 4, busy: 3 } as const;
+const returnCodes = { "unknown-user": 4, "wrong-secret": 4, "too-many-failures": 3, busy: 3 } as const;
 
 /**
  * Opens the front door. Throws `mqtt-port-unavailable`, `broker-limits`.
@@ -78,15 +80,18 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const limits: BrokerLimits = { ...defaultLimits, ...options.limits };
   checkLimits(limits);
   const { clock, log } = options;
-  const gate = new Gate({ ...limits, credentials: options.credentials, verify: options.verify });
+  const gate = new Gate({ ...options, ...limits });
   const tally = new Tally(clock, (facts, message) => log.warn(facts, message));
   const { counters } = tally;
   const guests = new WeakMap<Client, Guest>();
   const ended = new WeakSet<Client>();
   const lanes = new WeakMap<Client, Lane>();
   const clients = new Set<Client>();
-  const perAddress = new Map<string, number>();
-  const addressOf = new WeakMap<object, string>();
+  const visitors = new Visitors({
+    limits,
+    counters,
+    refuse: (reason, who, detail) => tally.refuse(reason, who, detail),
+  });
 
   const refusal = (reason: string, who: string, detail: string): Error => {
     tally.refuse(reason, who, detail);
@@ -123,7 +128,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         user: "",
         clientId: packet.clientId,
         credential: undefined,
-        address: addressOf.get(client.conn) ?? "",
+        address: visitors.addressOf(client.conn),
         will: packet.will?.topic,
         pace: new Pace(limits.messagesPerSecond, limits.messageBurst, now),
       });
@@ -154,7 +159,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         else refused("anonymous", 5);
         return;
       }
-      gate.check(user, password?.toString() ?? "").then(
+      gate.check(user, password?.toString() ?? "", guest?.address ?? "").then(
         (verdict) =>
           typeof verdict === "string" ? refused(verdict, returnCodes[verdict]) : admitted(user, verdict),
         () => refused("busy", 3),
@@ -198,33 +203,18 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   aedes.on("clientError", broken("client-error"));
   aedes.on("connectionError", broken("connection-error"));
 
-  const open = new Set<Duplex>();
-  const partial = { now: 0, most: limits.partialBytes };
+  const partial = new PartialBytes(limits.partialBytes);
   const frameLimits = {
     connectBytes: limits.connectBytes,
     packetBytes: limits.messageBytes + limits.topicBytes + 1_024,
   };
   const accept = (stream: Duplex, from: string): void => {
-    const here = perAddress.get(from) ?? 0;
-    if (open.size >= limits.connections || here >= limits.connectionsPerAddress) {
-      const reason = open.size >= limits.connections ? "connections" : "connections-per-address";
-      tally.refuse(reason, from, "a connection was refused: too many are open");
-      stream.on("error", () => undefined);
-      stream.destroy();
-      return;
-    }
-    open.add(stream);
-    counters.connections = open.size;
-    perAddress.set(from, here + 1);
-    addressOf.set(stream, from);
-    stream.once("close", () => {
-      open.delete(stream);
-      counters.connections = open.size;
-      const left = (perAddress.get(from) ?? 1) - 1;
-      if (left > 0) perAddress.set(from, left);
-      else perAddress.delete(from);
-    });
+    if (!visitors.enter(stream, from)) return;
     const client = aedes.handle(stream);
+    freeDelivery(client, stream, limits.outgoingBytes, () => {
+      ended.add(client);
+      visitors.closeAsDeaf(stream);
+    });
     const refuse = (reason: string): void => {
       ended.add(client);
       tally.refuse(reason, guests.get(client)?.user || from, `a connection was closed: ${reason}`);
@@ -236,13 +226,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     lanes.set(client, lane);
     guardConnection(client, stream, frameLimits, partial, refuse, (packet) => lane.take(packet));
   };
-  const watch = setInterval(() => {
-    for (const stream of open) {
-      if (stream.writableLength <= limits.outgoingBytes) continue;
-      tally.refuse("outgoing-bytes", addressOf.get(stream) ?? "", "a connection was closed: it doesn't read");
-      stream.destroy();
-    }
-  }, watchMs).unref();
+  const watch = setInterval(() => visitors.closeDeaf(), watchMs).unref();
   const expiry = setInterval(() => {
     persistence
       ?.expire((id) => connected.has(id))
@@ -255,7 +239,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     clearInterval(expiry);
     const closed = listeners.map((listener) => listener.close());
     await new Promise<void>((resolve) => aedes.close(() => resolve()));
-    for (const stream of open) stream.destroy();
+    visitors.closeAll();
     await Promise.all(closed);
   };
   try {

@@ -17,10 +17,29 @@ interface Parser {
   _list: { slice(from: number, to: number): Buffer };
 }
 
-/** Bytes of packets that haven't arrived whole, all connections together. */
-export interface PartialBytes {
-  now: number;
-  readonly most: number;
+/** Bytes of packets that haven't arrived whole, all connections together; beyond `most` the one that takes longest has to go. */
+export class PartialBytes {
+  readonly #most: number;
+  /** Bytes by what closes their connection, in the order in which their packets began. */
+  readonly #held = new Map<() => void, number>();
+  #now = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Notes what a connection holds now; `close` names it. */
+  note(close: () => void, bytes: number): void {
+    this.#now += bytes - (this.#held.get(close) ?? 0);
+    if (bytes === 0) this.#held.delete(close);
+    else this.#held.set(close, bytes);
+    while (this.#now > this.#most) {
+      const [oldest] = this.#held.keys();
+      if (!oldest) return;
+      this.note(oldest, 0);
+      oldest();
+    }
+  }
 }
 
 /**
@@ -54,17 +73,13 @@ export function guardConnection(
   const take = openOrder(client, stream, (packet) => void (lane(packet) || emit("packet", packet)));
   let isCut = false;
   let isText = true;
-  let held = 0;
-  const account = (bytes: number): void => {
-    partial.now += bytes - held;
-    held = bytes;
-  };
-  stream.once("close", () => account(0));
   const cut = (reason: string): void => {
     isCut = true;
     refuse(reason);
     stream.destroy();
   };
+  const cutPartial = (): void => cut("partial-bytes");
+  stream.once("close", () => partial.note(cutPartial, 0));
   parser.parse = (bytes) => {
     if (isCut) return 0;
     const fault = frames.check(bytes);
@@ -72,12 +87,8 @@ export function guardConnection(
       cut(fault);
       return 0;
     }
-    account(stream.destroyed ? 0 : frames.partialBytes);
-    if (partial.now > partial.most) {
-      cut("partial-bytes");
-      return 0;
-    }
-    return parse(bytes);
+    partial.note(cutPartial, stream.destroyed ? 0 : frames.partialBytes);
+    return stream.destroyed ? 0 : parse(bytes);
   };
   parser._parseString = () => {
     const from = parser._pos + 2;

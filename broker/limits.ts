@@ -22,10 +22,12 @@ export interface BrokerLimits {
   messageBurst: number;
   /** Bytes of messages between arrival and admission, all connections together; above it nothing more is read. */
   inflightBytes: number;
-  /** Bytes of packets that have not yet arrived whole, all connections together. */
+  /** Bytes of packets that have not yet arrived whole, all connections together; above it the slowest is closed. */
   partialBytes: number;
   /** Bytes waiting in a connection for a subscriber that doesn't read; above it the connection is closed. */
   outgoingBytes: number;
+  /** The same of all connections together; above it those with most are closed. */
+  outgoingTotalBytes: number;
   /** Topic filters of one client. */
   subscriptionsPerClient: number;
   /** Kept sessions (clean session = 0), in total and of one user. */
@@ -63,6 +65,7 @@ export const defaultLimits: Readonly<BrokerLimits> = {
   inflightBytes: 32 * 1024 * 1024,
   partialBytes: 16 * 1024 * 1024,
   outgoingBytes: 4 * 1024 * 1024,
+  outgoingTotalBytes: 64 * 1024 * 1024,
   subscriptionsPerClient: 100,
   sessions: 10_000,
   sessionsPerUser: 20,

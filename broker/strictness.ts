@@ -10,6 +10,8 @@ const firstOf = <T>(list: readonly T[], fault: (one: T) => string | undefined): 
   }
   return undefined;
 };
+/** The parser says -1 when a packet ends before its id. */
+const hasId = ({ messageId = 0 }: { messageId?: number | undefined }): boolean => messageId > 0;
 const names = new Map([
   [3, "MQIsdp"],
   [4, "MQTT"],
@@ -48,25 +50,25 @@ export function packetFault(packet: Packet): string | undefined {
     case "connect":
       return connectFault(packet);
     case "publish":
-      if (packet.qos > 0 && !packet.messageId) return "packet-id-0";
+      if (packet.qos > 0 && !hasId(packet)) return "packet-id-0";
       // An alias of MQTT 5 stands for a topic told before.
       return packet.topic === "" && packet.properties?.topicAlias !== undefined
         ? undefined
         : topicFault(packet.topic);
     case "subscribe":
-      if (!packet.messageId) return "packet-id-0";
+      if (!hasId(packet)) return "packet-id-0";
       if (packet.subscriptions.length === 0) return "no-filter";
       return firstOf(packet.subscriptions, ({ topic, qos }) =>
         (qos as number) > 2 ? "qos-3" : filterFault(topic),
       );
     case "unsubscribe":
-      if (!packet.messageId) return "packet-id-0";
+      if (!hasId(packet)) return "packet-id-0";
       return packet.unsubscriptions.length === 0 ? "no-filter" : firstOf(packet.unsubscriptions, filterFault);
     case "puback":
     case "pubrec":
     case "pubrel":
     case "pubcomp":
-      return packet.messageId ? undefined : "packet-id-0";
+      return hasId(packet) ? undefined : "packet-id-0";
     case "auth":
     case "connack":
     case "disconnect":

@@ -42,6 +42,7 @@ const forbidden: [claim: string, reason: string, bytes: Buffer][] = [
     packet(0x82, id(0), text("rejections/bin-1"), Buffer.from([1])),
   ],
   ["packet id 0 in UNSUBSCRIBE", "packet-id-0", packet(0xa2, id(0), text("rejections/bin-1"))],
+  ["a PUBLISH that ends before its packet id", "packet-id-0", packet(0x34, topic)],
   ["QoS 3 in PUBLISH", "qos-3", packet(0x36, topic, id(7), payload)],
   ["DUP with QoS 0", "dup-without-qos", packet(0x38, topic, payload)],
   ["UNSUBSCRIBE without a filter", "no-filter", packet(0xa2, id(7))],

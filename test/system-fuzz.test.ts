@@ -1,13 +1,13 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { connectAsync, type MqttClient } from "mqtt";
 import { expect, test } from "vitest";
 import { secrets, testCity } from "./support/city.js";
 import { HostileClient } from "./support/hostile-client.js";
 import { HostilePackets } from "./support/hostile-packets.js";
 import { matches } from "./support/mqtt-fields.js";
 import { type ModelBounds, type ModelUser } from "./support/mqtt-model.js";
-import { makeFolder, type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
+import { makeFolder, removeFolder, startObieg, until } from "./support/obieg.js";
+import { descriptors, metric, openProbe, probeCredential, refusals, residentMb } from "./support/probe.js";
 
 /** 5,000 packets unless told: OBIEG_FUZZ_PACKETS=1000000 OBIEG_FUZZ_SEED=7 by hand. */
 const packets = Number(process.env["OBIEG_FUZZ_PACKETS"] ?? 5_000);
@@ -34,7 +34,7 @@ const hostile: ModelUser = {
 const city = testCity({
   credentials: [
     `{ user: hostile, secret: "${secret}", publishesFor: ["bin-*"], publish: ["fuzz/#"], subscribe: ["fuzz/#"] }`,
-    `{ user: probe, secret: "${secret}", publish: ["probe/#"], subscribe: ["probe/#"] }`,
+    probeCredential,
   ],
 });
 const config = `limits: { messageBytes: ${payloadBytes} }`;
@@ -47,60 +47,6 @@ const known = new Set(
     ].map(([, reason = ""]) => reason),
   ),
 );
-
-const login = (obieg: Obieg, username: string, password: string): Promise<MqttClient> =>
-  connectAsync(`mqtt://127.0.0.1:${obieg.mqttPort}`, { username, password, reconnectPeriod: 0 });
-
-/** A client that does all as it should, for as long as it isn't stopped. */
-async function openProbe(obieg: Obieg): Promise<{ stop(): Promise<{ sent: number; slowestMs: number }> }> {
-  const device = await login(obieg, "bin-1", secrets.BIN_SECRET);
-  const speaker = await login(obieg, "probe", secret);
-  const listener = await login(obieg, "probe", secret);
-  const heard: number[] = [];
-  const acknowledged: number[] = [];
-  listener.on("message", (_topic, payload) => heard.push(Number(payload.toString())));
-  await listener.subscribeAsync("probe/#", { qos: 1 });
-  let isStopped = false;
-  let slowestMs = 0;
-  const running = (async () => {
-    let sent = 0;
-    for (; !isStopped; sent += 4) {
-      const from = performance.now();
-      const batch = [0, 1, 2, 3].map((n) => sent + n);
-      await Promise.all(
-        batch.map(async (n) => {
-          await device.publishAsync("readings/bin-1", `{"fill_percent": ${n % 100}}`, { qos: 1 });
-          acknowledged.push(n);
-        }),
-      );
-      await Promise.all(batch.map((n) => speaker.publishAsync("probe/n", `${n}`, { qos: 1 })));
-      await until(
-        async () => heard.length,
-        (length) => length >= sent + 4,
-      );
-      slowestMs = Math.max(slowestMs, performance.now() - from);
-    }
-    return sent;
-  })();
-  running.catch(() => undefined);
-  return {
-    async stop() {
-      isStopped = true;
-      const sent = await running;
-      const inOrder = Array.from({ length: sent }, (_, n) => n);
-      expect(acknowledged).toEqual(inOrder);
-      expect(heard).toEqual(inOrder);
-      await Promise.all([device.endAsync(), speaker.endAsync(), listener.endAsync()]);
-      return { sent, slowestMs };
-    },
-  };
-}
-
-const residentMb = (obieg: Obieg): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${obieg.process.pid}/status`, "utf8"))?.[1]) / 1_024;
-const descriptors = (obieg: Obieg): number => readdirSync(`/proc/${obieg.process.pid}/fd`).length;
-const metric = async (obieg: Obieg, name: string): Promise<number> =>
-  Number(new RegExp(`^${name} (\\d+)$`, "m").exec((await obieg.api("/metrics")).text)?.[1] ?? Number.NaN);
 
 test(
   `acknowledges nothing that MQTT 3.1.1 forbids and serves its probe through ${packets} hostile packets (seed ${seed})`,
@@ -147,12 +93,7 @@ test(
       (lag) => lag === 0,
       120_000,
     );
-    const { text } = await obieg.api("/metrics");
-    const refused = Object.fromEntries(
-      [...text.matchAll(/^obieg_messages_refused_total\{reason="([^"]+)"\} (\d+)$/gm)].map(
-        ([, reason = "", count]) => [reason, Number(count)],
-      ),
-    );
+    const refused = await refusals(obieg);
     expect(Object.keys(refused).filter((reason) => !known.has(reason))).toEqual([]);
     expect(Object.keys(refused).length).toBeGreaterThan(10);
     const may = clients.reduce((sum, { messages }) => sum + messages, 0) + 2 * probed;
