@@ -5,10 +5,11 @@ import type { Logger } from "pino";
 import { type Broker, startBroker } from "./broker/index.js";
 import type { Config } from "./config.js";
 import { ObiegError, type RawMessage, runOf, verifySecret } from "./devices/index.js";
-import { lockDataFolder } from "./ingest/data-folder.js";
+import { lockDataFolder, startFault } from "./ingest/data-folder.js";
 import { openJournal } from "./ingest/journal/index.js";
 import { joinPeer, type Peer } from "./ingest/peer.js";
 import { SettledTime } from "./ingest/settled-time.js";
+import { Headroom, usedBytesOf } from "./ingest/stores/headroom.js";
 import { openThrottle } from "./ingest/throttle.js";
 import type { DoorCalls, WorksCalls, WorksOptions } from "./works.js";
 
@@ -64,7 +65,7 @@ function startThread(options: WorksOptions): { worker: Worker; failed: Promise<n
 
 /**
  * Starts everything: data folder, journal, works (history, rules, alerts, API, page), broker.
- * Throws `data-folder-in-use`, `journal-damaged`, `city-invalid`, `port-in-use`, with nothing left running.
+ * Throws `data-folder-in-use`, `journal-damaged`, `city-invalid`, `port-in-use`, `disk-full`, with nothing left running.
  */
 export async function start(options: StartOptions): Promise<App> {
   const { config, log } = options;
@@ -130,10 +131,12 @@ export async function start(options: StartOptions): Promise<App> {
     });
 
     const { mqtt } = config;
+    const sessionsRoom = new Headroom(join(config.data, "state", "broker.mdb"), 2 ** 20);
     broker = await startBroker({
       host: config.host,
       port: mqtt.port,
       dir: join(config.data, "state"),
+      lackOfRoom: (root) => sessionsRoom.lack(usedBytesOf(root)),
       ...(mqtt.wsPort === undefined ? {} : { wsPort: mqtt.wsPort }),
       ...(mqtt.tls
         ? {
@@ -180,6 +183,6 @@ export async function start(options: StartOptions): Promise<App> {
     };
   } catch (error) {
     await stop();
-    throw error;
+    throw startFault(config.data, error);
   }
 }

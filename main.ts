@@ -7,6 +7,7 @@ import { type Config, readConfig } from "./config.js";
 import { addClientCommands } from "./dashboards/commands.js";
 import { playDemo } from "./devices/demo/index.js";
 import { ObiegError } from "./devices/index.js";
+import { surviveFailedCommits } from "./ingest/stores/commit-fault.js";
 
 const stopWithinMs = 10_000;
 
@@ -56,6 +57,7 @@ function openLog(level: Config["logLevel"]): pino.Logger {
 async function run(flags: StartFlags): Promise<void> {
   const config = withFlags(readConfig(flags.config, process.env), flags);
   const log = openLog(config.logLevel);
+  surviveFailedCommits((why) => log.error(`state/broker.mdb can't be written: ${why}`));
   const stopping = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort());
   const app = await start({

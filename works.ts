@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { constants, setPriority } from "node:os";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import pino from "pino";
@@ -25,7 +24,7 @@ import { type DoorStatus, Figures } from "./ingest/figures.js";
 import { type Intake, startIntake } from "./ingest/intake.js";
 import { openJournalReader } from "./ingest/journal/index.js";
 import { localDays } from "./ingest/ledger.js";
-import { joinPeer, type Peer } from "./ingest/peer.js";
+import { joinPeer, letDoorGoFirst, type Peer } from "./ingest/peer.js";
 import { Pipeline } from "./ingest/pipeline.js";
 import { rejectionsOf } from "./ingest/rejections.js";
 import { openSettledTime } from "./ingest/settled-time.js";
@@ -33,6 +32,7 @@ import { openRules } from "./ingest/rules/index.js";
 import { openInfluxSink } from "./ingest/stores/influx-sink.js";
 import { openHistory } from "./ingest/stores/history.js";
 import type { Sink } from "./ingest/stores/port.js";
+import { surviveFailedCommits } from "./ingest/stores/commit-fault.js";
 import { openState } from "./ingest/stores/state.js";
 import { openView } from "./ingest/view.js";
 
@@ -270,7 +270,15 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
         if (position >= durable) await pipeline.tick();
       });
       const settled = openSettledTime(state, () => performance.now());
-      clockwork.every(maintainMs, async () => history.maintain(await settled.look(clock())), firstMaintainMs);
+      const maintain = async (): Promise<void> => {
+        try {
+          await history.maintain(await settled.look(clock()));
+        } catch (error) {
+          await pipeline.mend();
+          throw error;
+        }
+      };
+      clockwork.every(maintainMs, maintain, firstMaintainMs);
       if (demo) clockwork.every(demoPastMs, async () => makeDemoPast(past, clock()));
     };
     return { started, doorReady, intake: running, stop };
@@ -280,24 +288,16 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
   }
 }
 
-/**
- * Lets the front door's thread go first where cores are few: what waits for an acknowledgement waits less, and the works
- * catch up from the disk. Linux gives each thread a priority of its own; elsewhere nothing changes.
- */
-function letDoorGoFirst(): void {
-  try {
-    const thread = Number(readlinkSync("/proc/thread-self").split("/").at(-1));
-    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL);
-  } catch {
-    // Without the right to it both threads are equal.
-  }
-}
-
 /** Answers the front door's calls; runs only as a thread of app.ts. */
 function serve(): void {
   if (!parentPort) return;
   letDoorGoFirst();
   const options = workerData as WorksOptions;
+  surviveFailedCommits((why) => {
+    process.stderr.write(
+      `${JSON.stringify({ level: 50, msg: `state/works.mdb can't be written: ${why}` })}\n`,
+    );
+  });
   let works: Awaited<ReturnType<typeof openWorks>> | undefined;
   let durable = 0;
   const calls: WorksCalls = {

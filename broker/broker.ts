@@ -24,6 +24,8 @@ export interface BrokerOptions {
   port: number;
   /** Folder where sessions and retained messages are kept, in `broker.mdb`; without it they end with the process. */
   dir?: string;
+  /** Makes room on the disk for the next commit to `broker.mdb`; gives why there is none. */
+  lackOfRoom?: (root: { getStats(): object }) => string | undefined;
   wsPort?: number;
   tls?: { port: number; key: Buffer; cert: Buffer };
   limits?: Partial<BrokerLimits>;
@@ -110,6 +112,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       ? undefined
       : new KeptPersistence({
           dir: options.dir,
+          lackOfRoom: options.lackOfRoom ?? (() => undefined),
           limits,
           clock,
           userOf: (client) => guests.get(client)?.user ?? "",

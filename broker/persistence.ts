@@ -5,7 +5,7 @@ import { type Database, open, type RootDatabase } from "lmdb";
 import { ObiegError } from "../devices/index.js";
 import type { Audience } from "./audience.js";
 import { type OutKey, Queues } from "./queues.js";
-import { keep, type PersistenceOptions, plain, type Session, sizeOf } from "./session.js";
+import { hasRoom, keep, noRoom, type PersistenceOptions, plain, type Session, sizeOf } from "./session.js";
 
 /**
  * Sessions, messages for clients that are away, QoS 2 hand-shakes, wills and retained messages: in memory, and in LMDB beside.
@@ -89,6 +89,7 @@ export class KeptPersistence extends MemoryPersistence {
       this.#options.refuse("retained-full", kept.topic, "a retained message wasn't kept: too many bytes are");
       return;
     }
+    if (!gone && !hasRoom(this.#options, this.#root, kept.topic)) return;
     this.#noteRetained(kept.topic, gone ? 0 : sizeOf(kept));
     await super.storeRetained(packet);
     if (gone) void this.#retained.remove(kept.topic);
@@ -106,6 +107,7 @@ export class KeptPersistence extends MemoryPersistence {
     const known = this.#kept.get(client.id);
     if (!known && !this.#roomFor(user))
       throw this.#full("sessions-full", client.id, "too many sessions are kept");
+    if (!hasRoom(this.#options, this.#root, client.id)) throw noRoom(client.id);
     const topics = new Set(granted.map(({ topic }) => topic));
     const others = (known?.subscriptions ?? []).filter(({ topic }) => !topics.has(topic));
     const subscriptions = [
@@ -152,7 +154,7 @@ export class KeptPersistence extends MemoryPersistence {
         (queue?.bytes ?? 0) + size <= limits.offlineBytesPerClient &&
         this.#queues.bytes + size <= limits.offlineBytes;
       if (!fits) refuse("offline-full", clientId, "a message for a client that is away wasn't kept");
-      return fits;
+      return fits && hasRoom(this.#options, this.#root, clientId);
     });
     await super.outgoingEnqueueCombi(room, packet);
     const stored = keep(kept);
@@ -203,6 +205,7 @@ export class KeptPersistence extends MemoryPersistence {
     const { messageId = 0 } = packet;
     if (!ids.has(messageId) && ids.size >= this.#options.limits.incomingPerClient)
       throw this.#full("incoming-full", client.id, "too many QoS 2 messages wait for PUBREL");
+    if (!hasRoom(this.#options, this.#root, client.id)) throw noRoom(client.id);
     await this.#keepSession(client);
     this.#incomingIds.set(client.id, ids.add(messageId));
     // The id is what is needed to know a message again.

@@ -1,5 +1,7 @@
 import type { Client, Subscription } from "aedes";
 import type { StoredPacket as Kept } from "aedes-persistence/asyncPersistence.js";
+import type { RootDatabase } from "lmdb";
+import { ObiegError } from "../devices/index.js";
 import type { BrokerLimits } from "./limits.js";
 
 /** A kept session, as it stands in the store. */
@@ -14,6 +16,8 @@ export interface Session {
 export interface PersistenceOptions {
   /** Folder of `broker.mdb`. */
   dir: string;
+  /** Makes room on the disk for the next commit; gives why there is none. */
+  lackOfRoom: (root: RootDatabase) => string | undefined;
   limits: BrokerLimits;
   clock: () => number;
   /** Name of the user that a connected client came in as. */
@@ -31,3 +35,14 @@ export const plain = (packet: Kept): Kept =>
 export const keep = (packet: Kept): Kept => ({ ...plain(packet), payload: Buffer.from(packet.payload) });
 /** What a packet is counted as, bytes. */
 export const sizeOf = ({ topic, payload }: Kept): number => topic.length + payload.length + 64;
+
+/** False when the disk has no room for more; counted. What lets go of something needs none. */
+export function hasRoom(options: PersistenceOptions, root: RootDatabase, who: string): boolean {
+  const lack = options.lackOfRoom(root);
+  if (lack !== undefined) options.refuse("disk-full", who, `broker.mdb can't grow: ${lack}`);
+  return lack === undefined;
+}
+
+/** What a client is sent away with when there is no room for what it asks to be kept. */
+export const noRoom = (who: string): ObiegError =>
+  new ObiegError("disk-full", `${who}: no room on the disk to keep it`);

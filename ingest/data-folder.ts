@@ -1,8 +1,10 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { ObiegError } from "../devices/index.js";
 
 const lockName = "lock";
+/** Below so many free bytes a start that failed is laid on the disk. */
+const startBytes = 2 ** 20;
 
 /** Start time of a process in clock ticks since boot (field 22 of proc_pid_stat(5)); undefined when it doesn't run. */
 function startOf(pid: number): string | undefined {
@@ -42,4 +44,20 @@ export function lockDataFolder(dir: string): { release(): void } {
       rmSync(file, { force: true });
     }
   }
+}
+
+/** What a start that failed is told as: `disk-full` when the disk has no room, else the error itself. */
+export function startFault(dir: string, error: unknown): unknown {
+  try {
+    const { bavail, bsize } = statfsSync(dir);
+    if (bavail * bsize >= startBytes) return error;
+  } catch {
+    return error;
+  }
+  const why = error instanceof Error ? error.message : String(error);
+  return new ObiegError(
+    "disk-full",
+    `there is no room in ${dir}: free some megabytes, then start again; what was acknowledged is kept (${why})`,
+    { cause: error, retryable: true },
+  );
 }

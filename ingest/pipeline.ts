@@ -49,6 +49,8 @@ export class Pipeline {
   #turn: Promise<unknown> = Promise.resolve();
   /** Grows when history forgets. */
   #run = 0;
+  /** Stands while the second commit (rules, alerts) of what history took is owed. */
+  #unjudged: Pick<Batch, "values" | "quarantined"> | undefined;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
@@ -68,15 +70,18 @@ export class Pipeline {
 
   /**
    * Takes an understood batch through every step that is left.
-   * Guarantee: resolved means queryable, judged and accounted for, with the position on disk; thrown means that none of it is, and the same batch may be taken again.
+   * Guarantee: resolved means queryable, judged and accounted for, with the position on disk; thrown means that the same batch is to be
+   * taken again: what history took already isn't taken twice.
    */
   take(understood: Batch): Promise<void> {
     return this.#inTurn(async () => {
+      await this.#finish();
+      const last = understood.messages.at(-1);
+      if (last && last.sequence <= this.#parts.history.position) return;
       const batch = understood.run === this.#run ? understood : this.understand(understood.messages);
       await this.#identify(batch);
       await this.#store(batch);
-      await this.#judge(batch.values);
-      this.#tell(batch);
+      await this.#finish();
     });
   }
 
@@ -88,15 +93,15 @@ export class Pipeline {
   replay(entries: readonly QuarantineEntry[], by: string): Promise<ReplayReport> {
     return this.#inTurn(async () => {
       const { history, clock } = this.#parts;
+      await this.#finish();
       const values = history.gather();
       const open = entries.filter((entry) => entry.status === "open");
       const replay = new Replay(this.#parts, open, values);
-      await history.identify(values);
+      await this.#orForget(() => history.identify(values));
       const batch = replay.settle(history.position, by, clock());
       await this.#commit(batch);
-      await this.#judge(values);
-      for (const sink of this.#parts.sinks) sink.wake(history.lastSequence);
-      this.#parts.onCommitted(values, batch.quarantine);
+      this.#unjudged = { values, quarantined: batch.quarantine };
+      await this.#finish();
       return replay.report;
     });
   }
@@ -130,9 +135,17 @@ export class Pipeline {
     });
   }
 
+  /** Brings a history back that a fault outside of a batch has closed (sealing on a full disk). */
+  mend(): Promise<void> {
+    return this.#inTurn(() => this.#parts.history.forget());
+  }
+
   /** Lets the rules see the time: durations that pass and devices that fall silent. */
   tick(): Promise<void> {
-    return this.#inTurn(() => this.#record(this.#parts.rules.tick(this.#parts.clock())));
+    return this.#inTurn(async () => {
+      await this.#finish();
+      await this.#record(this.#parts.rules.tick(this.#parts.clock()));
+    });
   }
 
   #decode(message: JournalMessage): Decoded {
@@ -171,7 +184,7 @@ export class Pipeline {
   }
 
   async #identify(batch: Batch): Promise<void> {
-    await this.#parts.history.identify(batch.values);
+    await this.#orForget(() => this.#parts.history.identify(batch.values));
     batch.ledger.count(batch.values);
   }
 
@@ -179,17 +192,33 @@ export class Pipeline {
     const last = messages.at(-1);
     if (!last) throw new ObiegError("empty-batch", "a batch holds at least one message");
     await this.#commit({ position: last.sequence, values, ledger: ledger.deltas(), quarantine: quarantined });
+    this.#unjudged = { values, quarantined };
   }
 
-  async #commit(batch: HistoryBatch): Promise<void> {
-    const { history } = this.#parts;
+  #commit(batch: HistoryBatch): Promise<void> {
+    return this.#orForget(() => this.#parts.history.commit(batch));
+  }
+
+  /** Lets history forget what it staged when a step of its fails, and come back if it must. */
+  async #orForget(step: () => Promise<void>): Promise<void> {
     try {
-      await history.commit(batch);
+      await step();
     } catch (error) {
       this.#run += 1;
-      await history.forget();
+      await this.#parts.history.forget();
       throw error;
     }
+  }
+
+  /** The second half of a batch: rules and alerts, then those who listen. Tried again until it is done. */
+  async #finish(): Promise<void> {
+    const stored = this.#unjudged;
+    if (!stored) return;
+    await this.#judge(stored.values);
+    this.#unjudged = undefined;
+    const { history, sinks, onCommitted } = this.#parts;
+    for (const sink of sinks) sink.wake(history.lastSequence);
+    onCommitted(stored.values, stored.quarantined);
   }
 
   async #judge(values: Iterable<IdentifiedValue>): Promise<void> {
@@ -204,11 +233,5 @@ export class Pipeline {
       recordAlerts(transitions);
       rules.save();
     });
-  }
-
-  #tell(batch: Batch): void {
-    const { history, sinks, onCommitted } = this.#parts;
-    for (const sink of sinks) sink.wake(history.lastSequence);
-    onCommitted(batch.values, batch.quarantined);
   }
 }

@@ -96,14 +96,19 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     const name = `${pad(segment.firstSequence)}-${pad(segment.lastSequence)}.journal.gz`;
     const temporary = join(dir, `${name}.new`);
     await fs.remove(temporary).catch(() => undefined);
-    const file = await fs.open(temporary, "create");
     try {
-      await file.write(packed, 0);
-      await file.datasync();
-    } finally {
-      await file.close();
+      const file = await fs.open(temporary, "create");
+      try {
+        await file.write(packed, 0);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      await fs.rename(temporary, join(dir, name));
+    } catch (error) {
+      await fs.remove(temporary).catch(() => undefined);
+      throw error;
     }
-    await fs.rename(temporary, join(dir, name));
     await fs.syncFolder(dir);
     bytes += packed.length;
   };

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
 
 /** An open file, as the journal needs it. */
 export interface JournalFile {
@@ -23,6 +23,8 @@ export interface FileSystem {
   makeFolder(dir: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Bytes that may still be written in the file system of `dir`. */
+  freeBytes(dir: string): Promise<number>;
   /** Resolved means that names made, changed or removed in `dir` are on the disk. */
   syncFolder(dir: string): Promise<void>;
 }
@@ -83,6 +85,10 @@ export const nodeFileSystem: FileSystem = {
   },
   rename,
   remove: unlink,
+  async freeBytes(dir) {
+    const { bavail, bsize } = await statfs(dir);
+    return bavail * bsize;
+  },
   async syncFolder(dir) {
     const handle = await open(dir, "r");
     try {

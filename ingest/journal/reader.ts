@@ -25,6 +25,21 @@ class SegmentReader implements JournalReader {
 
   async read(durableSequence: number, maxMessages: number, maxBytes: number): Promise<JournalMessage[]> {
     const messages: JournalMessage[] = [];
+    try {
+      await this.#readInto(messages, durableSequence, maxMessages, maxBytes);
+    } catch (error) {
+      // What was read before the fault is given first; asked again, the fault is met again.
+      if (messages.length === 0) throw error;
+    }
+    return messages;
+  }
+
+  async #readInto(
+    messages: JournalMessage[],
+    durableSequence: number,
+    maxMessages: number,
+    maxBytes: number,
+  ): Promise<void> {
     let bytes = 0;
     // Bytes that were read before they were durable may have been cut and written anew since.
     this.#open?.cursor.refresh();
@@ -44,7 +59,6 @@ class SegmentReader implements JournalReader {
         if (message.sequence > this.#last) messages.push(message);
       this.#last = found.lastSequence;
     }
-    return messages;
   }
 
   async close(): Promise<void> {
@@ -61,7 +75,10 @@ class SegmentReader implements JournalReader {
 
   async #enter(segment: SegmentName): Promise<OpenSegment> {
     const file = await this.#fs.open(segment.path, "read");
-    const found = await readHeader(file);
+    const found = await readHeader(file).catch(async (error: unknown) => {
+      await file.close();
+      throw error;
+    });
     const header = found?.version === undefined ? found : undefined;
     const entered = { segment, file, cursor: new SegmentCursor(file), repaired: header?.repaired ?? false };
     if (header) {

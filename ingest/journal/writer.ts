@@ -79,7 +79,10 @@ export class Journal implements JournalWriter {
   #durable: number;
   #trimmed: number;
   #writing: Promise<void> | undefined;
+  /** Why nothing can be written; at the bound there is none, as that ends by itself. */
   #fault: JournalStatus["fault"];
+  /** Size of the message that was refused last at the bound: while it doesn't fit, the journal is full. */
+  #refusedBytes = 0;
   #callOff: (() => void) | undefined;
   #closed = false;
 
@@ -90,7 +93,8 @@ export class Journal implements JournalWriter {
     segments: Segment[],
     file: JournalFile,
   ) {
-    this.#options = options;
+    // At the bound there is always a segment that ends, so that the archive can take it.
+    this.#options = { ...options, segmentBytes: Math.min(options.segmentBytes, options.maxBytes / 4) };
     this.#fs = fs;
     this.#archive = archive;
     this.#segments = segments;
@@ -139,7 +143,7 @@ export class Journal implements JournalWriter {
       durableSequence: this.#durable,
       trimmedSequence: this.#trimmed,
       archiveBytes: this.#archive.bytes,
-      fault: this.#fault,
+      fault: this.#fault ?? (this.#fits(this.#refusedBytes) ? undefined : this.#full()),
     };
   }
 
@@ -173,8 +177,6 @@ export class Journal implements JournalWriter {
       this.#segments.shift();
       this.#archive.take(oldest);
     }
-    if (this.#fault?.code === "journal-full" && this.#bytes() < this.#options.maxBytes)
-      this.#fault = undefined;
   }
 
   /** Goes on at a later sequence than it would: history knows messages that the journal has lost. */
@@ -207,19 +209,20 @@ export class Journal implements JournalWriter {
 
   #refusal(bytes: number): ObiegError | undefined {
     if (this.#closed) return new ObiegError("journal-closed", "the journal is closed", { retryable: true });
-    if (this.#fault?.code === "journal-poisoned") {
-      return new ObiegError("journal-poisoned", this.#fault.message, { retryable: true });
-    }
-    const { maxBytes } = this.#options;
-    if (
-      this.#filling.used + bytes > maxPendingBytes ||
-      this.#bytes() + this.#filling.used + bytes > maxBytes
-    ) {
-      const message = `the journal is at its bound of ${maxBytes} bytes: the works are behind`;
-      this.#fault = { code: "journal-full", message };
-      return new ObiegError("journal-full", message, { retryable: true });
-    }
-    return undefined;
+    const fault = this.#fault ?? (this.#fits(bytes) ? undefined : this.#full());
+    if (!fault) return undefined;
+    if (!this.#fault) this.#refusedBytes = bytes;
+    return new ObiegError(fault.code, fault.message, { retryable: true });
+  }
+
+  #fits(bytes: number): boolean {
+    const pending = this.#filling.used + bytes;
+    return pending <= maxPendingBytes && this.#bytes() + pending <= this.#options.maxBytes;
+  }
+
+  #full(): NonNullable<JournalStatus["fault"]> {
+    const message = `the journal is at its bound of ${this.#options.maxBytes} bytes: the works are behind`;
+    return { code: "journal-full", message };
   }
 
   /** Writes group after group until none waits. Appends of this turn of the loop travel together. */
@@ -276,7 +279,7 @@ export class Journal implements JournalWriter {
     if (this.#closed) return;
     this.#callOff = (this.#options.later ?? timeout)(() => {
       this.#writing = this.#recover().finally(() => {
-        this.#writing = undefined;
+        this.#writing = this.#filling.dones.length > 0 ? this.#write() : undefined;
       });
     }, recoverAfterMs);
   }
@@ -287,29 +290,36 @@ export class Journal implements JournalWriter {
     if (!segment) return;
     try {
       await this.#file.close().catch(() => undefined);
-      const file = await this.#fs.open(segment.path, "append");
-      this.#file = file;
-      await file.truncate(segment.bytes);
-      await file.datasync();
-      const name = { path: segment.path, name: "", firstSequence: segment.firstSequence };
-      const damage = damageOf([await scanSegment(this.#fs, name, true)]);
-      if (damage) throw damage;
-      if (segment.lastSequence < segment.firstSequence) {
-        await file.close();
-        await this.#fs.remove(segment.path);
-        this.#segments.pop();
-      }
-      const made = await createSegment(this.#fs, this.#options.dir, this.#durable + 1);
-      await file.close().catch(() => undefined);
+      const free = await this.#fs.freeBytes(this.#options.dir);
+      if (free < groupBytes) throw new Error(`no room: ${free} bytes are free, ${groupBytes} are needed`);
+      const isEmpty = segment.lastSequence < segment.firstSequence;
+      if (!isEmpty) await this.#cut(segment);
+      const before = this.#segments.at(isEmpty ? -2 : -1);
+      const hasGap = before !== undefined && before.lastSequence < this.#durable;
+      const made = await createSegment(this.#fs, this.#options.dir, this.#durable + 1, hasGap);
       this.#file = made.file;
+      if (isEmpty) this.#segments.pop();
       this.#segments.push(made.segment);
       this.#fault = undefined;
       this.#options.log.info({ sequence: this.#durable }, "the journal takes messages again");
     } catch (error) {
-      if (!this.#segments.includes(segment)) this.#segments.push(segment);
       this.#options.log.warn({ err: error }, "the journal still can't be written");
       this.#scheduleRecovery();
     }
+  }
+
+  /** Cuts a segment back to what was acknowledged, and reads that again. Throws when it isn't whole. */
+  async #cut(segment: Segment): Promise<void> {
+    const file = await this.#fs.open(segment.path, "append");
+    try {
+      await file.truncate(segment.bytes);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    const name = { path: segment.path, name: "", firstSequence: segment.firstSequence };
+    const damage = damageOf([await scanSegment(this.#fs, name, true)]);
+    if (damage) throw damage;
   }
 }
 

@@ -22,8 +22,12 @@ export class Database {
   readonly #memoryLimit: string;
   readonly #onTorn: OnTorn;
   readonly #writing = new Lock();
-  #waiting: ((connection: DuckDBConnection) => void)[] = [];
+  /** Called with a connection, or without one when there will be none. */
+  #waiting: ((connection: DuckDBConnection | undefined) => void)[] = [];
   #opened: Opened | undefined;
+  /** True from a write that invalidated it until it is reopened. */
+  #isBroken = false;
+  readonly #uses = new Set<Promise<void>>();
   #reading = 0;
 
   private constructor(dir: string, memoryLimit: string, onTorn: OnTorn) {
@@ -55,7 +59,8 @@ export class Database {
    */
   write<T>(body: (connection: DuckDBConnection) => Promise<T>, connection?: DuckDBConnection): Promise<T> {
     return this.#writing.run(async () => {
-      const on = connection ?? this.#live.writer;
+      const { writer } = this.#live;
+      const on = connection ?? writer;
       await on.run("begin");
       try {
         const result = await body(on);
@@ -69,40 +74,59 @@ export class Database {
   }
 
   /** Runs `body` on one consistent snapshot. */
-  async read<T>(body: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    const connection = await this.#take();
-    this.#reading += 1;
-    try {
-      await connection.run("begin");
+  read<T>(body: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    return this.using(async () => {
+      const connection = await this.#take();
+      this.#reading += 1;
       try {
-        return await body(connection);
+        await connection.run("begin");
+        try {
+          return await body(connection);
+        } finally {
+          await connection.run("rollback").catch(() => {});
+        }
       } finally {
-        await connection.run("rollback").catch(() => {});
+        this.#reading -= 1;
+        this.#give(connection);
       }
+    });
+  }
+
+  /** Runs `body`, which uses a connection: the database isn't closed under it. */
+  async using<T>(body: () => Promise<T>): Promise<T> {
+    const use = body();
+    const ended = use.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#uses.add(ended);
+    try {
+      return await use;
     } finally {
-      this.#reading -= 1;
-      this.#give(connection);
+      this.#uses.delete(ended);
     }
   }
 
   /**
    * Brings a database back that a failed write has invalidated (disk full, I/O error); a healthy one is left alone.
+   * What uses a connection meanwhile fails with `history-closed` and is waited for: closing one under a running query corrupts memory.
    * Gives true when it was reopened. Throws `history-open`.
    */
   async revive(): Promise<boolean> {
+    if (!this.#isBroken && this.#opened) {
+      await this.#writing.run(async () => {
+        this.#isBroken = await this.#opened!.writer.run("select value from meta limit 1").then(
+          () => false,
+          () => true,
+        );
+      });
+      if (!this.#isBroken) return false;
+    }
+    await this.#endUses();
     return this.#writing.run(async () => {
-      if (this.#opened) {
-        try {
-          await this.#opened.writer.run("select value from meta limit 1");
-          return false;
-        } catch {
-          this.#disconnect();
-        }
-      }
+      this.#disconnect();
       this.#opened = await this.#connect();
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const resume of waiting) void this.#take().then(resume);
+      this.#isBroken = false;
       return true;
     });
   }
@@ -110,18 +134,25 @@ export class Database {
   /** Folds the log into the file and closes. */
   async close(): Promise<void> {
     await this.#writing.run(async () => {
+      for (const refuse of this.#waiting.splice(0)) refuse(undefined);
       await this.#opened?.writer.run("checkpoint").catch(() => {});
       this.#disconnect();
     });
   }
 
   get #live(): Opened {
-    if (!this.#opened) {
+    if (!this.#opened || this.#isBroken) {
       throw new ObiegError("history-closed", "the history is closed or being brought back", {
         retryable: true,
       });
     }
     return this.#opened;
+  }
+
+  /** Sends away who waits for a connection, and waits until nobody uses one. */
+  async #endUses(): Promise<void> {
+    for (const refuse of this.#waiting.splice(0)) refuse(undefined);
+    await Promise.all(this.#uses);
   }
 
   async #connect(): Promise<Opened> {
@@ -178,13 +209,15 @@ export class Database {
   async #take(): Promise<DuckDBConnection> {
     const free = this.#live.idle.pop();
     if (free) return free;
-    return new Promise((resolve) => {
+    const given = await new Promise<DuckDBConnection | undefined>((resolve) => {
       this.#waiting.push(resolve);
     });
+    if (given) return given;
+    throw new ObiegError("history-closed", "the history is being brought back", { retryable: true });
   }
 
   #give(connection: DuckDBConnection): void {
-    const next = this.#waiting.shift();
+    const next = this.#isBroken ? undefined : this.#waiting.shift();
     if (next) next(connection);
     else this.#opened?.idle.push(connection);
   }

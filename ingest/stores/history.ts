@@ -171,7 +171,7 @@ export class EmbeddedHistory implements History {
   }
 
   backup(dir: string): Promise<void> {
-    return this.#upkeep.exclusive(() => backUp(this.#core, dir));
+    return this.#upkeep.exclusive(() => this.#core.database.using(() => backUp(this.#core, dir)));
   }
 
   /**
@@ -180,7 +180,8 @@ export class EmbeddedHistory implements History {
    * Throws `bulk-overlap` when one of the days is sealed already.
    */
   bulkLoad(runs: AsyncIterable<BulkRun> | Iterable<BulkRun>): Promise<number> {
-    return this.#upkeep.exclusive(() => this.#writing.run(() => loadBulk(this.#core, runs)));
+    const load = (): Promise<number> => this.#core.database.using(() => loadBulk(this.#core, runs));
+    return this.#upkeep.exclusive(() => this.#writing.run(load));
   }
 
   /** Values that came with another number for an identity already stored, oldest first, at most `limit`. */

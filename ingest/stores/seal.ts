@@ -88,12 +88,18 @@ async function writeFile(core: HistoryCore, order: SealOrder): Promise<SealedDra
   const rows = numberOf(count?.["kept"]);
   const expiredRows = numberOf(count?.["n"]) - rows;
   if (rows === 0) return { sealed: undefined, expiredRows };
-  await connection.run(
-    `copy (${sealedColumns(`select * from (${source}) where ${kept}`)}) to ${literal(temporary)} ${sealedFormat}`,
-  );
-  await sync(temporary);
-  const sha256 = await sha256Of(temporary);
-  await rename(temporary, path);
+  let sha256: string;
+  try {
+    await connection.run(
+      `copy (${sealedColumns(`select * from (${source}) where ${kept}`)}) to ${literal(temporary)} ${sealedFormat}`,
+    );
+    await sync(temporary);
+    sha256 = await sha256Of(temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
   await sync(dirname(path));
   const sealed: SealedDay = {
     day: day.day,

@@ -1,6 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
+import { ObiegError } from "../../devices/index.js";
+import { commitFault } from "./commit-fault.js";
+import { Headroom, usedBytesOf } from "./headroom.js";
+
+const headroomBytes = 2 ** 22;
 
 /** The LMDB environment of the works: registry, users, positions, rule state, alerts, outbox, audit. */
 export interface StateStore {
@@ -9,6 +14,7 @@ export interface StateStore {
   /**
    * Runs `body` (synchronous `put`/`remove` calls on tables of this store) as one transaction.
    * Guarantee: resolved means durable on disk (awaits LMDB's flush, not only its commit); a `body` that throws leaves nothing.
+   * Throws `state-commit` (retryable; nothing of it stands) when the disk doesn't take it, else what `body` throws.
    */
   transaction<T>(body: () => T): Promise<T>;
   /** Copies a consistent image into an existing folder while running. */
@@ -23,18 +29,30 @@ export interface StateStore {
  */
 export function openState(dir: string): StateStore {
   mkdirSync(dir, { recursive: true });
+  const file = join(dir, "works.mdb");
   const root: RootDatabase = open({
-    path: join(dir, "works.mdb"),
+    path: file,
     maxDbs: 32,
     noSubdir: true,
     overlappingSync: false,
   });
+  const headroom = new Headroom(file, headroomBytes);
+  const unwritable = (why: string, cause?: unknown): ObiegError =>
+    new ObiegError("state-commit", `${file} can't be written: ${why}`, { retryable: true, cause });
   return {
     table: (name) => root.openDB({ name }),
     async transaction(body) {
-      const result = await root.childTransaction(body);
-      await root.flushed;
-      return result;
+      const lack = headroom.lack(usedBytesOf(root));
+      if (lack !== undefined) throw unwritable(lack);
+      try {
+        const result = await root.childTransaction(body);
+        await root.flushed;
+        return result;
+      } catch (error) {
+        const why = await commitFault(error);
+        if (why === undefined) throw error;
+        throw unwritable(why, error);
+      }
     },
     async backup(target) {
       await root.backup(join(target, "works.mdb"), true);

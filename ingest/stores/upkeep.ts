@@ -36,9 +36,9 @@ export class Upkeep {
 
   /** Does what is due at `nowMs`. `lastSequence`: of the last committed value. */
   run(nowMs: number, lastSequence: () => number): Promise<MaintenanceReport> {
-    return this.exclusive(async () => {
+    const { database } = this.#core;
+    const body = async (): Promise<MaintenanceReport> => {
       const report: MaintenanceReport = { sealedDays: [], resealedDays: [], expiredRows: 0 };
-      const { database } = this.#core;
       await database.write(compactLedger, database.keeper);
       const sealed = new Map((await readDays(database.keeper)).map((day) => [day.day, day]));
       const sealBefore = sealedBefore(this.#core, nowMs);
@@ -58,7 +58,8 @@ export class Upkeep {
       await this.#checkSome([...sealed.values()]);
       await this.#clean();
       return report;
-    });
+    };
+    return this.exclusive(() => database.using(body));
   }
 
   /**

@@ -6,6 +6,7 @@ import {
   codecFor,
   createValidator,
   type JournalMessage,
+  ObiegError,
   openRegistry,
   parseCity,
   unitOf,
@@ -15,7 +16,7 @@ import { localDays } from "../../ingest/ledger.js";
 import { Pipeline } from "../../ingest/pipeline.js";
 import { openRules } from "../../ingest/rules/index.js";
 import { type EmbeddedHistory, openHistory } from "../../ingest/stores/history.js";
-import { openState } from "../../ingest/stores/state.js";
+import { openState, type StateStore } from "../../ingest/stores/state.js";
 
 /** The works without threads, network or journal: messages go in, history comes out. */
 export interface TestPipeline {
@@ -25,6 +26,8 @@ export interface TestPipeline {
   alerts: Inbox;
   /** `steadyMs`, once given, is what a steady clock shows; else it is the wall clock. */
   clock: { nowMs: number; steadyMs?: number };
+  /** While true, nothing of the state is committed, as on a disk that can't be written. */
+  disk: { failsState: boolean };
   /** Numbers a message and takes all of them as one batch. */
   take(
     messages: readonly { topic: string; payload: string | Uint8Array; receivedMs: number }[],
@@ -40,7 +43,17 @@ export async function openTestPipeline(
 ): Promise<TestPipeline> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), "obieg-pipeline-"));
   const clock: TestPipeline["clock"] = { nowMs };
-  const state = openState(join(dir, "state"));
+  const disk = { failsState: false };
+  const opened = openState(join(dir, "state"));
+  const state: StateStore = {
+    ...opened,
+    transaction: (body) =>
+      opened.transaction(() => {
+        const result = body();
+        if (disk.failsState) throw new ObiegError("state-commit", "the disk is full", { retryable: true });
+        return result;
+      }),
+  };
   const registry = openRegistry(state, () => clock.nowMs);
   if (dataDir === undefined)
     await registry.apply(parseCity(cityText, { file: "city.yaml", env: {}, readSecret: () => "" }), "test");
@@ -81,6 +94,7 @@ export async function openTestPipeline(
     registry,
     alerts,
     clock,
+    disk,
     async take(messages) {
       const numbered = messages.map(({ topic, payload, receivedMs }): JournalMessage => {
         sequence += 1;

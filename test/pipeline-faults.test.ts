@@ -1,0 +1,94 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { JournalMessage } from "../devices/index.js";
+import { makeFolder, removeFolder } from "./support/obieg.js";
+import { openTestPipeline } from "./support/pipeline.js";
+import { mountSmallDisk, noSmallDisk } from "./support/small-disk.js";
+import { noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
+
+const nowMs = Date.parse("2026-11-23T10:00:00Z");
+const city = `city: { name: K, timeZone: Europe/Warsaw }
+places: [{ id: krakow, kind: city, name: K }]
+devices:
+  - { id: bin-1, class: bin, place: krakow, every: 15m }
+rules:
+  - { id: full, kind: threshold, quantity: fill_percent, above: 90, clear: 60, severity: warning, title: { pl: P, en: F } }
+`;
+const readingsOf = (from: number, to: number): JournalMessage[] =>
+  Array.from({ length: to - from + 1 }, (_, n) => {
+    const sequence = from + n;
+    const payload = Buffer.from(
+      JSON.stringify({ time: nowMs - 60_000 + sequence, fill_percent: sequence % 2 ? 95 : 10 }),
+    );
+    return {
+      sequence,
+      topic: "readings/bin-1",
+      payload,
+      user: "t",
+      clientId: "t",
+      qos: 1,
+      receivedMs: nowMs,
+    } satisfies JournalMessage;
+  });
+
+test("a batch whose second commit fails is counted once, judged once, and told once when it is tried again", async () => {
+  const works = await openTestPipeline(city, nowMs);
+  const takeOf = (from: number, to: number): Promise<void> =>
+    works.pipeline.take(works.pipeline.understand(readingsOf(from, to)));
+  await takeOf(1, 4);
+  const again = works.pipeline.understand(readingsOf(5, 9));
+  works.disk.failsState = true;
+  for (let tries = 0; tries < 3; tries += 1)
+    await expect(works.pipeline.take(again)).rejects.toMatchObject({ code: "state-commit" });
+  await expect(works.pipeline.tick()).rejects.toMatchObject({ code: "state-commit" });
+  works.disk.failsState = false;
+  await works.pipeline.take(again);
+  await takeOf(10, 10);
+  const [account] = await works.history.ledger({ fromDay: "2026-11-23", toDay: "2026-11-23" });
+  expect(account?.messages.received).toBe(10);
+  expect(account?.values).toMatchObject({ stored: 10, duplicate: 0, conflict: 0 });
+  expect(works.history.position).toBe(10);
+  // Odd ones raise, even ones resolve.
+  const alerts = works.alerts.list({ limit: 100 }).items;
+  expect(alerts.map(({ sinceMs }) => sinceMs - nowMs + 60_000)).toEqual([9, 7, 5, 3, 1]);
+  expect(alerts.every(({ state }) => state === "resolved")).toBe(true);
+  expect(works.alerts.outbox.all().length).toBe(10);
+  await works.close();
+});
+
+test.skipIf(noSmallDisk !== undefined)(
+  "sealing and committing on a full disk fail without harm, and go on when there is room",
+  async () => {
+    const dir = makeFolder();
+    const disk = mountSmallDisk(join(dir, "data"), 24);
+    const dayMs = 86_400_000;
+    const { history, clock } = await openTestHistory({ dir: disk.dir });
+    const valuesFrom = (base: number, count: number) =>
+      Array.from({ length: count }, (_, n) => valueAt(base + n * 17, (n * 7919) % 10_007));
+    await take(history, valuesFrom(noonMs - 4 * dayMs, 20_000));
+    const before = await history.readings({ limit: 10_000 });
+    for (const leave of [0, 40_000]) {
+      disk.fill(leave);
+      await expect(history.maintain(clock.nowMs)).rejects.toThrow();
+      await history.forget();
+      const files = readdirSync(join(disk.dir, "history"), { recursive: true, encoding: "utf8" });
+      expect(files.filter((name) => name.endsWith(".tmp"))).toEqual([]);
+      await expect(take(history, valuesFrom(noonMs - dayMs, 60_000))).rejects.toMatchObject({
+        code: "history-commit",
+        retryable: true,
+      });
+      await history.forget().catch(() => undefined);
+      disk.empty();
+      await history.forget();
+      expect(await history.readings({ limit: 10_000, toMs: noonMs - 2 * dayMs })).toEqual(before);
+      expect(history.lastSequence).toBe(20_000);
+    }
+    expect((await history.maintain(clock.nowMs)).sealedDays).toEqual(["2026-06-06"]);
+    await take(history, valuesFrom(noonMs - dayMs, 100));
+    expect((await history.readings({ limit: 10_000, fromMs: noonMs - 2 * dayMs })).items).toHaveLength(100);
+    await history.close();
+    disk.remove();
+    removeFolder(dir);
+  },
+);
