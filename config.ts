@@ -32,6 +32,12 @@ function parseSpan(text: string): number {
   return Math.round(Number.parseFloat(text) * units[unit]);
 }
 
+function isPlainUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && username === "" && password === "";
+}
+
 const tls = z.strictObject({
   port: port.describe("port of MQTT over TLS"),
   certFile: z.string().describe("certificate chain, PEM"),
@@ -39,7 +45,10 @@ const tls = z.strictObject({
 });
 
 const influx = z.strictObject({
-  url: z.url().describe("base address; /api/v2/write is appended"),
+  url: z
+    .url()
+    .refine(isPlainUrl, "an http or https address without user and password: the token goes under token")
+    .describe("base address; /api/v2/write is appended"),
   token: z.string().min(1).describe("API token; write ${NAME} to take it from the environment"),
   org: z.string().default("obieg").describe("organisation"),
   bucket: z.string().default("obieg").describe("bucket"),

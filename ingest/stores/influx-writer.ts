@@ -29,9 +29,11 @@ export class InfluxWriter {
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #api: WriteApi;
   readonly #timeoutMs: number;
+  readonly #token: string;
 
   constructor({ url, token, org, bucket, timeoutMs }: InfluxTarget) {
     this.#timeoutMs = timeoutMs;
+    this.#token = token;
     const isSecure = url.startsWith("https:");
     this.#agent = isSecure
       ? new HttpsAgent({ keepAlive: true, maxSockets: 1 })
@@ -70,7 +72,7 @@ export class InfluxWriter {
       return { kind: "accepted" };
     } catch (error) {
       const fault = `unreachable: no answer within ${this.#timeoutMs / 1_000} s`;
-      return isLate ? { kind: "waits", fault, retryAfterMs: 0 } : resultOf(error);
+      return isLate ? { kind: "waits", fault, retryAfterMs: 0 } : resultOf(error, this.#token);
     } finally {
       clearTimeout(timer);
     }
@@ -88,14 +90,15 @@ export class InfluxWriter {
   }
 }
 
-function resultOf(error: unknown): WriteResult {
+/** What a failed request means. A server that gives the token back in its words isn't quoted to the letter. */
+function resultOf(error: unknown, token: string): WriteResult {
   if (!(error instanceof HttpError)) {
     const fault = error instanceof Error ? error.message || error.name : "the request failed";
     return { kind: "waits", fault: `unreachable: ${fault}`.slice(0, 300), retryAfterMs: 0 };
   }
   const { statusCode } = error;
   if (statusCode >= 200 && statusCode < 300) return { kind: "accepted" };
-  const words = (error.body ?? error.message).trim().slice(0, 300);
+  const words = (error.body ?? error.message).replaceAll(token, "(token)").trim().slice(0, 300);
   if (refusals.has(statusCode)) return { kind: "refused", words: `${statusCode}: ${words}` };
   return {
     kind: "waits",
