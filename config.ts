@@ -52,7 +52,7 @@ const influx = z.strictObject({
   token: z.string().min(1).describe("API token; write ${NAME} to take it from the environment"),
   org: z.string().default("obieg").describe("organisation"),
   bucket: z.string().default("obieg").describe("bucket"),
-  batchValues: count.max(100_000).default(5_000).describe("points in one request"),
+  batchValues: count.max(100_000).default(20_000).describe("values in one request"),
 });
 
 /** Shape of `obieg.yaml`. Every key has a default but the sinks; unknown keys are refused. */

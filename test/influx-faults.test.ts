@@ -52,7 +52,7 @@ test.each<[string, Answer, RegExp]>([
     const { b, server } = await bench(12);
     let isDown = true;
     server.decide = () => (isDown ? answer : "take");
-    const sink = b.open(server.url, { batchValues: 5, timeoutMs: 60 });
+    const sink = b.open(server.url, { batchValues: 5, timeoutMs: answer === "hang" ? 250 : 5_000 });
     sink.start();
     await until("three tries", () => server.requests.length >= 3);
     expect(sink.status).toMatchObject({ position: 0, lag: 12, written: 0, offended: 0 });
@@ -64,6 +64,30 @@ test.each<[string, Answer, RegExp]>([
     expect(sink.status.fault).toBeUndefined();
   },
 );
+
+test("a position that the disk refuses is no position: what came after it is written again, in order", async () => {
+  const { b, server } = await bench(40);
+  const real = b.state;
+  let saves = 0;
+  b.state = {
+    ...real,
+    table: (name) => real.table(name),
+    transaction: (body) =>
+      (saves += 1) === 2 ? Promise.reject(new Error("ENOSPC: no space left")) : real.transaction(body),
+    close: () => real.close(),
+  };
+  const sink = b.open(server.url, { batchValues: 10 });
+  sink.start();
+  await until("caught up", () => sink.status.lag === 0);
+  const numbers = times(server.taken).map((time) =>
+    b.history.values.findIndex(({ timeMs }) => timeMs === time),
+  );
+  // The second batch's position failed while the third was on its way.
+  expect(numbers.slice(0, 30)).toEqual(Array.from({ length: 30 }, (_, n) => n));
+  expect(numbers.slice(30)).toEqual(Array.from({ length: 30 }, (_, n) => 10 + n));
+  expect(sink.status).toMatchObject({ position: 40, written: 40, fault: undefined });
+  expect(b.warnings).toEqual(["inner fault: ENOSPC: no space left"]);
+});
 
 test("Retry-After is honoured", async () => {
   const { b, server } = await bench(1);

@@ -13,7 +13,7 @@ export interface InfluxSinkOptions {
   state: StateStore;
   registry: RegistryView;
   log: { warn(facts: object, message: string): void };
-  /** Most values a request; 10,000 unless given. */
+  /** Most values a request; 20,000 unless given. */
   batchValues?: number;
   /** Longest wait for an answer, milliseconds; 10,000 unless given. */
   timeoutMs?: number;
@@ -34,6 +34,7 @@ interface SinkState {
 }
 
 const keptOffenders = 1_000;
+const defaultBatchValues = 20_000;
 /** Looks for news this often even when nobody wakes it. */
 const newsDelayMs = 3_000;
 /** So many refusals in a batch without one point accepted, and the settings are suspected. */
@@ -113,20 +114,22 @@ class InfluxFeed implements Sink {
   }
 
   async #run(): Promise<void> {
-    const { history, batchValues = 10_000 } = this.#options;
+    const { history, batchValues = defaultBatchValues } = this.#options;
     let ahead: Promise<IdentifiedValue[] | undefined> | undefined;
+    let saving: Promise<void> | undefined;
+    /** What the server has taken; saved a moment later. */
+    let { position } = this.#now;
     let failures = 0;
     while (!this.#isStopped) {
       try {
         this.#isNews = false;
         const values =
           (await ahead) ??
-          (history.lastSequence > this.#now.position
-            ? await history.after(this.#now.position, batchValues)
-            : []);
+          (history.lastSequence > position ? await history.after(position, batchValues) : []);
         ahead = undefined;
         const last = values.at(-1);
         if (!last) {
+          await saving;
           await this.#wait("news", newsDelayMs);
           continue;
         }
@@ -136,16 +139,23 @@ class InfluxFeed implements Sink {
         }
         const tally = await this.#writeAll(values);
         if (!tally) break;
-        await this.#save(last.sequence, tally);
+        // The position goes to the disk while the next batch is on its way: after a crash that one is written again.
+        await saving;
+        saving = this.#save(last.sequence, tally);
+        saving.catch(() => undefined);
+        ({ sequence: position } = last);
         failures = 0;
       } catch (error) {
-        ahead = undefined;
+        await saving?.catch(() => undefined);
+        [ahead, saving] = [undefined, undefined];
+        ({ position } = this.#now);
         failures += 1;
         this.#setFault(`inner fault: ${error instanceof Error ? error.message : "unknown"}`);
         await this.#wait("delay", this.#backoffMs(failures));
       }
     }
     await ahead;
+    await saving?.catch(() => undefined);
   }
 
   /** Writes a batch until nothing of it is owed; undefined when stopped before. */
