@@ -10,6 +10,7 @@ import { openJournal } from "./ingest/journal/index.js";
 import { joinPeer, type Peer } from "./ingest/peer.js";
 import { SettledTime } from "./ingest/settled-time.js";
 import { Headroom, usedBytesOf } from "./ingest/stores/headroom.js";
+import { threadStatus } from "./ingest/thread-status.js";
 import { openThrottle } from "./ingest/throttle.js";
 import type { DoorCalls, WorksCalls, WorksOptions } from "./works.js";
 
@@ -118,7 +119,11 @@ export async function start(options: StartOptions): Promise<App> {
           throttle.admit(runOf(message), (error, sequence) => (error ? reject(error) : resolve(sequence))),
         ),
       backup: async (dir) => broker?.backup(dir),
-      status: () => ({ journal: { ...journal.status }, broker: broker?.counters() ?? noCounters }),
+      status: () => ({
+        thread: threadStatus(),
+        journal: { ...journal.status },
+        broker: broker?.counters() ?? noCounters,
+      }),
     };
     const works: Peer<WorksCalls> = joinPeer<WorksCalls>(worker, calls, (error) =>
       log.error({ err: error }, "a call of the works failed"),

@@ -3,9 +3,11 @@ import type { Alerts } from "./alerts/port.js";
 import type { Intake } from "./intake.js";
 import type { JournalStatus } from "./journal/port.js";
 import type { IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
+import { type ThreadStatus, threadStatus } from "./thread-status.js";
 
 /** How the front door stands, as it tells the works each second. */
 export interface DoorStatus {
+  thread: ThreadStatus;
   journal: JournalStatus;
   broker: {
     connections: number;
@@ -58,6 +60,7 @@ export class Figures {
     });
     this.#fromDoor();
     this.#fromWorks();
+    this.#fromProcess();
   }
 
   /** Counts a committed batch. */
@@ -134,6 +137,41 @@ export class Figures {
         collect() {
           for (const [reason, count] of Object.entries(door()?.broker.refused ?? {}))
             this.set({ reason }, count);
+        },
+      }),
+    );
+  }
+
+  #fromProcess(): void {
+    const { door } = this.#sources;
+    const threads = (): [name: string, status: ThreadStatus][] => {
+      const known = door()?.thread;
+      return [...(known ? [["door", known] as [string, ThreadStatus]] : []), ["works", threadStatus()]];
+    };
+    this.#ask("obieg_resident_bytes", "resident memory of the process, bytes", () =>
+      process.memoryUsage.rss(),
+    );
+    this.#register.registerMetric(
+      new Gauge({
+        name: "obieg_heap_bytes",
+        help: "heap in use, garbage included, by thread (bytes)",
+        labelNames: ["thread"],
+        registers: [],
+        collect() {
+          for (const [thread, { heapBytes }] of threads()) this.set({ thread }, heapBytes);
+        },
+      }),
+    );
+    this.#register.registerMetric(
+      new Gauge({
+        name: "obieg_active_resources",
+        help: "timers, sockets and the like, by thread and Node's name (count)",
+        labelNames: ["thread", "type"],
+        registers: [],
+        collect() {
+          this.reset();
+          for (const [thread, { resources }] of threads())
+            for (const [type, count] of Object.entries(resources)) this.set({ thread, type }, count);
         },
       }),
     );
