@@ -64,3 +64,22 @@ test("every dependency has its reason in the README", () => {
   );
   expect(unsaid).toEqual([]);
 });
+
+test("each promise of the README names a test that exists", () => {
+  const rows = read("README.md")
+    .split("## Three promises")[1]
+    ?.split("\n## ")[0]
+    ?.split("\n")
+    .filter((line) => line.startsWith("| "))
+    .slice(2);
+  expect(rows?.length).toBeGreaterThan(10);
+  for (const row of rows ?? []) {
+    const named = [...row.matchAll(/\[`(test\/[a-z-]+\.test\.ts)`\]\(([^)]+)\)(?: "([^"]+)")?/g)];
+    expect(named, row).not.toEqual([]);
+    for (const [, file = "", target, title] of named) {
+      expect(target).toBe(file);
+      expect(read(file)).toMatch(/^ *test[.(]/m);
+      if (title !== undefined) expect(read(file)).toContain(`"${title}"`);
+    }
+  }
+});
