@@ -1,7 +1,8 @@
-import type { Client, PublishPacket } from "aedes";
-import { type RawMessage, type RawRun, runOf } from "../devices/index.js";
+import type { PublishPacket } from "aedes";
+import { type RawRun, runOf } from "../devices/index.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
+import type { Packets } from "./lane.js";
 import type { Pace } from "./pace.js";
 import { type Credential, isReserved } from "./rights.js";
 import { isTopic, levelCount } from "./topics.js";
@@ -42,64 +43,80 @@ export function mayPublish(user: string, topic: string, find: AdmissionParts["fi
   return find(user)?.mayPublish(topic) ?? false;
 }
 
+/** The check that everything published passes before it is acknowledged. */
+export interface Admission {
+  /** One message. Without a guest it is a will of somebody who was checked when they came in. */
+  message(guest: Guest | undefined, packet: PublishPacket, done: (error?: Error | null) => void): void;
+  /** A run of messages whose topics were checked with {@link topicFault} and {@link mayPublish}, and their sizes. */
+  run(guest: Guest, packets: Packets, done: (error?: Error | null) => void): void;
+}
+
 /**
- * Makes the check that each published message passes before it is acknowledged.
- * Without a guest it is a will of somebody who was checked when they came in.
+ * Makes the check.
  * Guarantee: `done` without an error only after `admit`'s, or when a QoS 0 message was let go under pressure.
  */
-export function openAdmission(
-  parts: AdmissionParts,
-): (
-  guest: Guest | undefined,
-  client: Client | null,
-  packet: PublishPacket,
-  done: (error?: Error | null) => void,
-) => void {
+export function openAdmission(parts: AdmissionParts): Admission {
   const { limits, counters, clock, admit, underPressure, find, refusal } = parts;
-  const send = (message: RawMessage, size: number, done: (error?: Error | null) => void): void =>
-    admit(runOf(message), (error) => {
+  const send = (run: RawRun, size: number, done: (error?: Error | null) => void): void =>
+    admit(run, (error) => {
       counters.inflightBytes -= size;
       if (error) {
         const { code = "not-admitted" } = error as { code?: string };
-        done(refusal(code, message.user, error.message));
+        done(refusal(code, run.user, error.message));
         return;
       }
-      counters.acknowledged += 1;
+      counters.acknowledged += run.count;
       done(null);
     });
-  return (guest, client, packet, done) => {
-    const user = guest?.user ?? "(will)";
-    counters.received += 1;
-    const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
-    const fault =
-      topicFault(packet.topic, limits) ??
-      (guest && !mayPublish(user, packet.topic, find) ? "not-allowed" : undefined) ??
-      (payload.length > limits.messageBytes ? "message-too-large" : undefined) ??
-      (counters.inflightBytes + payload.length > limits.inflightBytes ? "inflight-bytes" : undefined);
-    if (fault !== undefined) {
-      done(refusal(fault, user, `a message to ${packet.topic.slice(0, 100)} was refused: ${fault}`));
-      return;
-    }
-    if (packet.qos === 0 && underPressure()) {
-      counters.shed += 1;
-      done(null);
-      return;
-    }
-    counters.inflightBytes += payload.length;
-    const { topic, qos } = packet;
-    const message: RawMessage = {
-      topic,
-      payload,
-      user,
-      clientId: client?.id ?? "",
-      qos,
-      receivedMs: clock(),
-    };
-    const waitMs = guest?.pace.take() ?? 0;
-    if (waitMs === 0) send(message, payload.length, done);
+  const isTooMuch = (size: number): boolean => counters.inflightBytes + size > limits.inflightBytes;
+  /** Sends a run on, at the pace of who sent it. */
+  const pass = (
+    run: RawRun,
+    size: number,
+    pace: Pace | undefined,
+    done: (error?: Error | null) => void,
+  ): void => {
+    counters.inflightBytes += size;
+    const waitMs = pace?.take(run.count) ?? 0;
+    if (waitMs === 0) send(run, size, done);
     else {
-      counters.slowed += 1;
-      setTimeout(send, waitMs, message, payload.length, done);
+      counters.slowed += run.count;
+      setTimeout(send, waitMs, run, size, done);
     }
+  };
+  return {
+    message(guest, packet, done) {
+      const { topic, qos } = packet;
+      const { user = "(will)", clientId = "" } = guest ?? {};
+      counters.received += 1;
+      const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
+      const fault =
+        topicFault(topic, limits) ??
+        (guest && !mayPublish(user, topic, find) ? "not-allowed" : undefined) ??
+        (payload.length > limits.messageBytes ? "message-too-large" : undefined) ??
+        (isTooMuch(payload.length) ? "inflight-bytes" : undefined);
+      if (fault !== undefined) {
+        done(refusal(fault, user, `a message to ${topic.slice(0, 100)} was refused: ${fault}`));
+        return;
+      }
+      if (qos === 0 && underPressure()) {
+        counters.shed += 1;
+        done(null);
+        return;
+      }
+      const run = runOf({ topic, payload, user, clientId, qos, receivedMs: clock() });
+      pass(run, payload.length, guest?.pace, done);
+    },
+    run({ user, clientId, pace }, packets, done) {
+      counters.received += packets.count;
+      const size = packets.end - packets.start;
+      if (isTooMuch(size)) {
+        done(
+          refusal("inflight-bytes", user, "messages were refused: too many bytes are on their way to disk"),
+        );
+        return;
+      }
+      pass({ ...packets, user, clientId, receivedMs: clock() }, size, pace, done);
+    },
   };
 }

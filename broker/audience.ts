@@ -8,13 +8,19 @@ export class Audience {
   readonly #counts = new Map<string, number>();
   readonly #kept = new Map<string, readonly string[]>();
   readonly #answers = new Map<string, boolean>();
+  #version = 0;
+
+  /** Grows when somebody begins or ends to listen to something. */
+  get version(): number {
+    return this.#version;
+  }
 
   add(filter: string): void {
     const count = this.#counts.get(filter) ?? 0;
     this.#counts.set(filter, count + 1);
     if (count > 0) return;
     this.#filters.set(filter, filter, true);
-    this.#answers.clear();
+    this.#changed();
   }
 
   remove(filter: string): void {
@@ -23,7 +29,7 @@ export class Audience {
     else if (count === 1) {
       this.#counts.delete(filter);
       this.#filters.delete(filter, filter);
-      this.#answers.clear();
+      this.#changed();
     }
   }
 
@@ -44,5 +50,10 @@ export class Audience {
     const answer = this.#filters.match(topic).length > 0;
     this.#answers.set(topic, answer);
     return answer;
+  }
+
+  #changed(): void {
+    this.#answers.clear();
+    this.#version += 1;
   }
 }

@@ -11,7 +11,7 @@ import type { Credential, CredentialSnapshot } from "./rights.js";
 import { type Guest, mayPublish, openAdmission, topicFault } from "./admission.js";
 import { guardConnection, PartialBytes } from "./connection.js";
 import { freeDelivery } from "./delivery.js";
-import { type Lane, openLane } from "./lane.js";
+import { openLane } from "./lane.js";
 import { Pace } from "./pace.js";
 import { KeptPersistence } from "./persistence.js";
 import { levelCount } from "./topics.js";
@@ -87,7 +87,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { counters } = tally;
   const guests = new WeakMap<Client, Guest>();
   const ended = new WeakSet<Client>();
-  const lanes = new WeakMap<Client, Lane>();
   const clients = new Set<Client>();
   const visitors = new Visitors({
     limits,
@@ -169,10 +168,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       );
     },
     authorizePublish: (client, packet, done) =>
-      admission(client ? guests.get(client) : undefined, client, packet, (error) => {
-        if (client) lanes.get(client)?.flush();
-        done(error);
-      }),
+      admission.message(client ? guests.get(client) : undefined, packet, done),
     authorizeSubscribe: (client, subscription, done) => {
       const allowed = maySubscribe(client, subscription.topic);
       const who = guests.get(client)?.user ?? "";
@@ -223,11 +219,20 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       tally.refuse(reason, guests.get(client)?.user || from, `a connection was closed: ${reason}`);
     };
     const lane = openLane(client, stream, {
-      hears: (topic) => persistence === undefined || aedes.audience.hears(topic),
-      admit: (packet, done) => admission(guests.get(client), client, packet, done),
+      audienceVersion: () => aedes.audience.version,
+      isQuiet: (topic) =>
+        persistence !== undefined &&
+        topicFault(topic, limits) === undefined &&
+        mayPublish(guests.get(client)?.user ?? "", topic, find) &&
+        !aedes.audience.hears(topic),
+      underPressure: options.underPressure,
+      messageBytes: limits.messageBytes,
+      admit(packets, done) {
+        const guest = guests.get(client);
+        if (guest) admission.run(guest, packets, done);
+      },
     });
-    lanes.set(client, lane);
-    guardConnection(client, stream, frameLimits, partial, refuse, (packet) => lane.take(packet));
+    guardConnection(client, stream, frameLimits, partial, refuse, lane);
   };
   const watch = setInterval(() => visitors.closeDeaf(), watchMs).unref();
   const expiry = setInterval(() => {

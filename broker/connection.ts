@@ -3,12 +3,13 @@ import type { Duplex } from "node:stream";
 import type { Client } from "aedes";
 import type { ISubscribePacket as SubscribePacket, Packet } from "mqtt-packet";
 import { type FrameLimits, Frames } from "./frames.js";
+import type { Lane } from "./lane.js";
 import { openOrder } from "./order.js";
 import { fieldsFault, packetFault } from "./strictness.js";
 
 /** The parser that aedes reads a connection with, and what of it we look into. */
 interface Parser {
-  parse(bytes: Uint8Array): number;
+  parse(bytes: Buffer): number;
   emit(event: string, packet?: Packet): boolean;
   /** Reads a text field at `_pos` of `_list`; null when it reaches beyond its packet. */
   _parseString(): string | null;
@@ -55,7 +56,7 @@ function keepRepeated(packet: SubscribePacket): void {
 
 /**
  * Puts a strict check before aedes: each connection's bytes and packets are looked at before it acts on them.
- * `lane` is offered each packet that may be; aedes gets what it doesn't take. `refuse` is told the reason once; the connection is closed, and nothing after the fault is seen.
+ * `lane` is offered what comes between packets; aedes gets what it doesn't take, packet by packet. `refuse` is told the reason once; the connection is closed, and nothing after the fault is seen.
  */
 export function guardConnection(
   client: Client,
@@ -63,14 +64,14 @@ export function guardConnection(
   limits: FrameLimits,
   partial: PartialBytes,
   refuse: (reason: string) => void,
-  lane: (packet: Packet) => boolean,
+  lane: Lane,
 ): void {
   const parser = (client as unknown as { _parser: Parser })._parser;
   const frames = new Frames(limits);
   const parse = parser.parse.bind(parser);
   const emit = parser.emit.bind(parser);
   const parseString = parser._parseString.bind(parser);
-  const take = openOrder(client, stream, (packet) => void (lane(packet) || emit("packet", packet)));
+  const order = openOrder(client, stream, (packet) => void emit("packet", packet));
   let isCut = false;
   let isText = true;
   const cut = (reason: string): void => {
@@ -81,14 +82,20 @@ export function guardConnection(
   const cutPartial = (): void => cut("partial-bytes");
   stream.once("close", () => partial.note(cutPartial, 0));
   parser.parse = (bytes) => {
-    if (isCut) return 0;
-    const fault = frames.check(bytes);
-    if (fault !== undefined) {
-      cut(fault);
-      return 0;
+    for (let at = 0; at < bytes.length && !isCut;) {
+      const from = at;
+      if (frames.isBetween && order.isFree()) at = lane(bytes, from);
+      if (at > from) continue;
+      const next = frames.follow(bytes, from);
+      if (typeof next === "string") {
+        cut(next);
+        return 0;
+      }
+      parse(bytes.subarray(from, next));
+      at = next;
     }
-    partial.note(cutPartial, stream.destroyed ? 0 : frames.partialBytes);
-    return stream.destroyed ? 0 : parse(bytes);
+    if (!isCut) partial.note(cutPartial, stream.destroyed ? 0 : frames.partialBytes);
+    return 0;
   };
   parser._parseString = () => {
     const from = parser._pos + 2;
@@ -109,7 +116,7 @@ export function guardConnection(
     if (packet.cmd === "subscribe") keepRepeated(packet);
     // Nothing counts that comes after it (MQTT-3.14.4-2).
     if (packet.cmd === "disconnect") isCut = true;
-    take(packet);
+    order.take(packet);
     return true;
   };
 }

@@ -68,9 +68,16 @@ export class Frames {
     this.#isFive = true;
   }
 
-  /** Takes the next bytes; gives the reason why they can't be MQTT. */
-  check(bytes: Uint8Array): string | undefined {
-    for (let at = 0; at < bytes.length && !this.#isOver;) {
+  /** True when the next byte is the first of a packet after CONNECT. */
+  get isBetween(): boolean {
+    return this.#type === 0 && !this.#isFirst && !this.#isOver;
+  }
+
+  /** Follows one packet from `from` on; gives the offset after what of it stands in `bytes`, or the reason why it can't be MQTT. */
+  follow(bytes: Uint8Array, from: number): number | string {
+    let at = from;
+    do {
+      if (this.#isOver) return bytes.length;
       if (this.#left > 0) {
         const step = Math.min(this.#left, bytes.length - at);
         this.#left -= step;
@@ -81,8 +88,8 @@ export class Frames {
       const byte = bytes[at++] ?? 0;
       const fault = this.#type === 0 ? this.#begin(byte) : this.#lengthen(byte);
       if (fault !== undefined) return fault;
-    }
-    return undefined;
+    } while (at < bytes.length && this.#type !== 0);
+    return at;
   }
 
   #begin(byte: number): string | undefined {

@@ -1,11 +1,12 @@
 import type { Duplex } from "node:stream";
-import type { Client, PublishPacket } from "aedes";
-import type { Packet } from "mqtt-packet";
+import type { Client } from "aedes";
+import type { RawRun } from "../devices/index.js";
 
 /** What of a client aedes keeps to itself: how many packets are under way, and what goes on when one is done. */
 interface Inner {
   connackSent: boolean;
   closed: boolean;
+  version: number;
   _parsingBatch: number;
   _keepaliveInterval: number;
   _keepaliveTimer: NodeJS.Timeout | null;
@@ -13,65 +14,102 @@ interface Inner {
   waitForDrain(done: () => void): void;
 }
 
+/** Packets of a run as they stand in the bytes of a connection. */
+export type Packets = Pick<RawRun, "bytes" | "start" | "end" | "count">;
+
 /** What a lane works with. */
 export interface LaneParts {
-  /** True when somebody listens to the topic: aedes delivers then. */
-  hears: (topic: string) => boolean;
-  admit: (packet: PublishPacket, done: (error?: Error | null) => void) => void;
+  /** A number that changes when somebody begins or ends to listen to something. */
+  audienceVersion: () => number;
+  /** True when the client may publish to the topic and nobody listens to it: else aedes looks, answers and delivers. */
+  isQuiet: (topic: string) => boolean;
+  /** True while QoS 0 is to be let go. */
+  underPressure: () => boolean;
+  /** Bytes of a payload that may be taken. */
+  messageBytes: number;
+  admit: (packets: Packets, done: (error?: Error | null) => void) => void;
 }
 
-/** A connection's lane. */
-export interface Lane {
-  /** True when it took the packet. */
-  take(packet: Packet): boolean;
-  /** Sends the PUBACKs that wait for the end of their group: to be called before another one is sent. */
-  flush(): void;
-}
+/** A connection's lane: gives the offset of the first byte that it doesn't take. */
+export type Lane = (bytes: Buffer, from: number) => number;
 
 const pubackBytes = 4;
+const knownTopics = 1_000;
+/** First bytes of the packets that a lane takes: PUBLISH with QoS 0, with QoS 1, and with QoS 1 again. */
+const [qos0, qos1, qos1Again] = [0x30, 0x32, 0x3a];
 
 /**
- * The short way of a connection's readings that nobody listens to: from the parser to admission, and the PUBACKs of a group
- * back in one write. The packets that it doesn't take are aedes'.
- * Guarantee: a PUBACK after admission only, in the order of the messages; no more is read while packets are under way.
+ * The short way of a connection's readings that nobody listens to: as they stand in the bytes, from the socket to the journal,
+ * and the PUBACKs of a run back in one write. What it doesn't take goes through the parser to aedes: everything else,
+ * packets that aren't whole yet, and any packet that isn't plainly right.
+ * Guarantee: a PUBACK after admission only, in the order of the messages; no more is read while a run is under way.
+ * Source: MQTT 3.1.1, 2.2 and 3.3.
  */
-export function openLane(client: Client, stream: Duplex, { hears, admit }: LaneParts): Lane {
+export function openLane(client: Client, stream: Duplex, parts: LaneParts): Lane {
+  const { audienceVersion, isQuiet, underPressure, messageBytes, admit } = parts;
   const inner = client as unknown as Inner;
-  let answers: number[] = [];
-  let settled = 0;
-  const flush = (): void => {
-    if (settled === 0) return;
-    const [ids, count] = [answers, settled];
-    answers = [];
-    settled = 0;
-    const goOn = (): void => {
-      inner._parsingBatch -= count - 1;
-      inner._nextBatch();
-    };
+  /** Topics that were quiet, by their bytes as Latin-1, with the audience's version then. */
+  const quiet = new Map<string, number>();
+  const takesTopic = (bytes: Buffer, from: number, to: number): boolean => {
+    const key = bytes.toString("latin1", from, to);
+    const version = audienceVersion();
+    if (quiet.get(key) === version) return true;
+    const topic = bytes.toString("utf8", from, to);
+    // What isn't UTF-8 became U+FFFD; the parser's way tells which.
+    if (topic.includes("\uFFFD") || !isQuiet(topic)) return false;
+    if (quiet.size >= knownTopics) quiet.clear();
+    quiet.set(key, version);
+    return true;
+  };
+  const answer = (ids: readonly number[]): void => {
+    const goOn = (): void => inner._nextBatch();
     if (ids.length === 0 || stream.destroyed) return goOn();
     const bytes = Buffer.allocUnsafe(ids.length * pubackBytes);
-    for (let i = 0; i < ids.length; i += 1) bytes.writeUInt32BE(0x40020000 + (ids[i] ?? 0), i * pubackBytes);
+    for (let i = 0, at = 0; i < ids.length; i += 1, at += pubackBytes) {
+      const id = ids[i] as number;
+      bytes[at] = 0x40;
+      bytes[at + 1] = 2;
+      bytes[at + 2] = id >> 8;
+      bytes[at + 3] = id & 255;
+    }
     if (stream.write(bytes)) goOn();
     else inner.waitForDrain(goOn);
   };
-  const take = (packet: Packet): boolean => {
-    if (packet.cmd !== "publish" || packet.qos === 2 || packet.retain || packet.topic === "") return false;
-    if (!inner.connackSent || inner.closed || packet.properties?.topicAlias !== undefined) return false;
-    if (hears(packet.topic)) return false;
+
+  return (bytes, from) => {
+    if (!inner.connackSent || inner.closed || inner.version > 4) return from;
+    const shedding = underPressure();
+    const ids: number[] = [];
+    let count = 0;
+    let at = from;
+    for (; at + 2 < bytes.length; count += 1) {
+      const first = bytes[at];
+      if (first !== qos1 && first !== qos1Again && (first !== qos0 || shedding)) break;
+      let length = bytes[at + 1] as number;
+      let body = at + 2;
+      if (length >= 128) {
+        const second = bytes[body] as number;
+        if (second >= 128) break;
+        length += second * 128 - 128;
+        body += 1;
+      }
+      const end = body + length;
+      if (end > bytes.length || length < 2) break;
+      const topicEnd = body + 2 + (((bytes[body] as number) << 8) | (bytes[body + 1] as number));
+      const payloadAt = first === qos0 ? topicEnd : topicEnd + 2;
+      if (payloadAt > end || end - payloadAt > messageBytes) break;
+      const id = first === qos0 ? 0 : ((bytes[topicEnd] as number) << 8) | (bytes[topicEnd + 1] as number);
+      if ((id === 0 && first !== qos0) || !takesTopic(bytes, body + 2, topicEnd)) break;
+      if (first !== qos0) ids.push(id);
+      at = end;
+    }
+    if (count === 0) return from;
     inner._parsingBatch += 1;
     if (inner._keepaliveInterval > 0) inner._keepaliveTimer?.refresh();
-    const { messageId = 0, qos } = packet;
-    admit(packet as unknown as PublishPacket, (error) => {
-      if (error) {
-        flush();
-        inner._nextBatch(error);
-        return;
-      }
-      if (settled === 0) process.nextTick(flush);
-      settled += 1;
-      if (qos === 1) answers.push(messageId);
+    admit({ bytes, start: from, end: at, count }, (error) => {
+      if (error) inner._nextBatch(error);
+      else answer(ids);
     });
-    return true;
+    return at;
   };
-  return { take, flush };
 }

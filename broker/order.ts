@@ -8,18 +8,21 @@ interface Inner {
   _nextBatch: (error?: Error) => void;
 }
 
+/** The order of a connection's packets. */
+export interface Order {
+  take(packet: Packet): void;
+  /** True when nothing waits, so that what comes next may go on at once. */
+  isFree(): boolean;
+}
+
 /**
  * Keeps the packets of a connection in their order where aedes doesn't: what comes before CONNECT is answered waits for it,
  * and one QoS 2 message at a time is under way, as each is stored, published and answered in steps of different length.
- * `hand` takes a packet on; what is given back takes packets in.
+ * `hand` takes a packet on.
  * Guarantee: PUBREC in the order of the messages; no more is read while packets wait.
  * Source: MQTT 3.1.1, 3.1.4 (a client needn't wait for CONNACK), 4.6.
  */
-export function openOrder(
-  client: Client,
-  stream: Duplex,
-  hand: (packet: Packet) => void,
-): (packet: Packet) => void {
+export function openOrder(client: Client, stream: Duplex, hand: (packet: Packet) => void): Order {
   const inner = client as unknown as Inner;
   let held: Packet[] = [];
   let isConnected = false;
@@ -53,12 +56,16 @@ export function openOrder(
     isConnected = true;
     release();
   });
-  return (packet) => {
-    if (packet.cmd === "connect" || (isConnected && !isBusy && held.length === 0)) {
-      pass(packet);
-      return;
-    }
-    inner._parsingBatch += 1;
-    held.push(packet);
+  const isFree = (): boolean => isConnected && !isBusy && held.length === 0;
+  return {
+    isFree,
+    take(packet) {
+      if (packet.cmd === "connect" || isFree()) {
+        pass(packet);
+        return;
+      }
+      inner._parsingBatch += 1;
+      held.push(packet);
+    },
   };
 }

@@ -14,10 +14,10 @@ export class Pace {
     this.#atMs = now();
   }
 
-  /** Takes one message; gives how long it has to wait, 0 while the connection keeps its pace. */
-  take(): number {
+  /** Takes `count` messages; gives how long they have to wait, 0 while the connection keeps its pace. */
+  take(count: number): number {
     const now = this.#now();
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#atMs) * this.#perMs) - 1;
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#atMs) * this.#perMs) - count;
     this.#atMs = now;
     return this.#tokens >= 0 ? 0 : -this.#tokens / this.#perMs;
   }

@@ -88,12 +88,11 @@ test("who subscribes between two messages hears the second, and a kept session w
 });
 
 test("what isn't admitted isn't acknowledged, nor anything after it; what was before it is", async () => {
-  let taken = 0;
+  let isFull = false;
   door = await openFrontDoor({
     dir,
-    admit: (_message, done) => {
-      taken += 1;
-      const error = taken === 4 ? Object.assign(new Error("no room"), { code: "journal-full" }) : undefined;
+    admit: (_run, done) => {
+      const error = isFull ? Object.assign(new Error("no room"), { code: "journal-full" }) : undefined;
       setImmediate(done, error);
     },
   });
@@ -103,7 +102,13 @@ test("what isn't admitted isn't acknowledged, nor anything after it; what was be
     async () => raw.received().length,
     (length) => length === 4,
   );
-  raw.send(...upTo(6).map((id) => publishPacket(id)));
+  raw.send(...upTo(3).map((id) => publishPacket(id)));
+  await until(
+    async () => raw.received().length,
+    (length) => length === 16,
+  );
+  isFull = true;
+  raw.send(...[4, 5, 6].map((id) => publishPacket(id)));
   await raw.closed;
   expect(answered(raw.received())).toEqual([1, 2, 3]);
   expect(door.refused()).toMatchObject({ "journal-full": 1 });
