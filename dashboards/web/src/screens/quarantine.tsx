@@ -89,6 +89,8 @@ function Entry(props: {
             ) : (
               w.ledger.unknownDevice
             )
+          ) : entry.reason === "unknown-device" ? (
+            entry.device
           ) : (
             <Link to="/devices/$id" params={{ id: entry.device }}>
               {entry.device}

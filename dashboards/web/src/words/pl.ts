@@ -201,7 +201,7 @@ export const pl: Words = {
     conflict: "Sprzeczne",
     late: "w tym spóźnione",
     expected: "Oczekiwane",
-    covered: "Przyszły",
+    covered: "Nadeszły",
     missing: "Brakuje",
     balance: "Bilans",
     balanced: "Zgadza się",
