@@ -1,7 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Found, Asked } from "./identity.js";
-import type { IdentifiedValue } from "./port.js";
-import type { Series, SeriesTable } from "./series-table.js";
+import type { Series } from "./series-table.js";
 import type { ValueColumns } from "./values.js";
 import {
   appendColumns,
@@ -93,56 +92,6 @@ export function note(found: Found, rows: readonly Row[]): void {
     if (!times) found.set(series, (times = new Map<number, number>()));
     times.set(numberOf(row["t"]), numberOf(row["value"]));
   }
-}
-
-/** Reads stored values forward by sequence: above `after`, up to `limit` and then to the end of the last message. */
-export async function readAfter(
-  connection: DuckDBConnection,
-  series: SeriesTable,
-  after: number,
-  limit: number,
-  lateAfterMs: number,
-): Promise<IdentifiedValue[]> {
-  const [first] = await rowsOf(
-    connection,
-    `select min(sequence)::double as s from readings where sequence > ${after}`,
-  );
-  const from = numberOf(first?.["s"]);
-  if (Number.isNaN(from)) return [];
-  const columns = `series, time::double as t, received::double as r, value, message::double as m, sequence::double as s`;
-  const to = from + limit - 1;
-  const rows = await rowsOf(
-    connection,
-    `select ${columns} from readings where sequence between ${from} and ${to} order by sequence`,
-  );
-  const last = rows.at(-1);
-  if (last && numberOf(last["s"]) === to) {
-    rows.push(
-      ...(await rowsOf(
-        connection,
-        `select ${columns} from readings where sequence > ${to} and message = ${numberOf(last["m"])}
-         and sequence < ${to} + 100000 order by sequence`,
-      )),
-    );
-  }
-  return rows.flatMap((row) => {
-    const own = series.byId(numberOf(row["series"]));
-    if (!own) return [];
-    const timeMs = numberOf(row["t"]);
-    const receivedMs = numberOf(row["r"]);
-    return {
-      device: own.device,
-      quantity: own.quantity,
-      attributes: own.attributes,
-      timeMs,
-      value: numberOf(row["value"]),
-      receivedMs,
-      message: numberOf(row["m"]),
-      sequence: numberOf(row["s"]),
-      verdict: "stored",
-      late: receivedMs - timeMs > lateAfterMs || timeMs < (own.newest?.timeMs ?? timeMs),
-    };
-  });
 }
 
 /** `series in (...)`, or `true` when all are meant. */

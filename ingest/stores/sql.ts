@@ -16,6 +16,29 @@ export async function rowsOf(connection: DuckDBConnection, sql: string): Promise
   return (await connection.runAndReadAll(sql)).getRowObjectsJS();
 }
 
+/** Columns of a query's answer, all of them DOUBLE; row `i` of each belongs together. */
+export interface Numbers {
+  rows: number;
+  columns: Float64Array[];
+}
+
+/** Runs a query that gives only DOUBLE columns without nulls, straight from DuckDB's vectors: no object a row. */
+export async function numbersOf(connection: DuckDBConnection, sql: string): Promise<Numbers> {
+  const result = await connection.run(sql);
+  const chunks = await result.fetchAllChunks();
+  const rows = chunks.reduce((sum, chunk) => sum + chunk.rowCount, 0);
+  const columns = Array.from({ length: result.columnCount }, () => new Float64Array(rows));
+  let at = 0;
+  for (const chunk of chunks) {
+    columns.forEach((column, index) => {
+      const { items } = chunk.getColumnVector(index) as unknown as { items: Float64Array };
+      column.set(items.subarray(0, chunk.rowCount), at);
+    });
+    at += chunk.rowCount;
+  }
+  return { rows, columns };
+}
+
 /** A cell as a number; null and undefined are NaN. */
 export function numberOf(cell: unknown): number {
   return cell === null || cell === undefined ? Number.NaN : Number(cell);
