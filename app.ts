@@ -12,6 +12,7 @@ import { SettledTime } from "./ingest/settled-time.js";
 import { Headroom, usedBytesOf } from "./ingest/stores/headroom.js";
 import { threadStatus } from "./ingest/thread-status.js";
 import { openThrottle } from "./ingest/throttle.js";
+import { fitToMachine, readMachine, watchMemory } from "./machine.js";
 import type { DoorCalls, WorksCalls, WorksOptions } from "./works.js";
 
 /** What a start needs beside the configuration. */
@@ -66,7 +67,8 @@ function startThread(options: WorksOptions): { worker: Worker; failed: Promise<n
 
 /**
  * Starts everything: data folder, journal, works (history, rules, alerts, API, page), broker.
- * Throws `data-folder-in-use`, `journal-damaged`, `city-invalid`, `port-in-use`, `disk-full`, with nothing left running.
+ * Throws `data-folder-in-use`, `descriptors-too-few`, `memory-too-small`, `journal-damaged`, `city-invalid`, `port-in-use`,
+ * `disk-full`, with nothing left running.
  */
 export async function start(options: StartOptions): Promise<App> {
   const { config, log } = options;
@@ -80,6 +82,12 @@ export async function start(options: StartOptions): Promise<App> {
     stack.push(() => folder.release());
 
     const settled = new SettledTime(undefined, () => performance.now());
+    const machine = readMachine(config);
+    const fit = fitToMachine(config, machine);
+    for (const warning of fit.warnings) log.warn(warning);
+    const memory = watchMemory(machine.memoryBytes);
+    stack.push(() => memory.stop());
+
     const journal = await openJournal({
       dir: join(config.data, "journal"),
       archiveDir: join(config.data, "archive"),
@@ -96,6 +104,7 @@ export async function start(options: StartOptions): Promise<App> {
       demo: options.demo,
       adminPassword: options.adminPassword,
       adminToken: options.adminToken,
+      httpConnections: fit.httpConnections,
       logLevel: log.level as Config["logLevel"],
     });
     let broker: Broker | undefined;
@@ -153,14 +162,15 @@ export async function start(options: StartOptions): Promise<App> {
           }
         : {}),
       limits: {
-        connections: config.limits.connections,
+        ...fit.broker,
         connectionsPerAddress: config.limits.connectionsPerAddress,
         messageBytes: config.limits.messageBytes,
         messagesPerSecond: config.limits.messagesPerSecond,
         messageBurst: config.limits.messagesPerSecond * 10,
       },
       admit: (run, done) => throttle.admit(run, done),
-      underPressure: () => throttle.underPressure,
+      underPressure: () => throttle.underPressure || memory.isTight(),
+      isTight: memory.isTight,
       credentials,
       verify: verifySecret,
       anonymous: started.demo && loopback.has(config.host),

@@ -84,6 +84,9 @@ export const configSchema = z.strictObject({
       messagesPerSecond: count
         .default(5_000)
         .describe("messages a second of one client, averaged over ten seconds; above it, it is slowed down"),
+      memory: bytes
+        .optional()
+        .describe("memory that this process may use, bytes; the container's limit unless given"),
       futureSkew: span.prefault("5m").describe("how far ahead of the server's clock a reading may be"),
       lateAfter: span.prefault("1h").describe("a reading received this long after its time counts as late"),
     })

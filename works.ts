@@ -42,6 +42,7 @@ export interface WorksOptions {
   demo: boolean;
   adminPassword: string | undefined;
   adminToken: string | undefined;
+  httpConnections: number;
   logLevel: Config["logLevel"];
 }
 
@@ -214,6 +215,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       host: config.host,
       port: config.http.port,
       view: opened.view,
+      limits: { connections: options.httpConnections },
       version: readVersion(),
       users,
       log,

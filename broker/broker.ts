@@ -33,6 +33,8 @@ export interface BrokerOptions {
   admit: (run: RawRun, done: (error?: Error) => void) => void;
   /** True while QoS 0 is to be let go. */
   underPressure: () => boolean;
+  /** True while memory is nearly used up: nobody more is let in then. */
+  isTight?: () => boolean;
   credentials: readonly CredentialSnapshot[];
   verify: (secret: string, hash: string) => Promise<boolean>;
   /** Lets those without a user name publish readings; only ever on loopback. */
@@ -91,6 +93,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const visitors = new Visitors({
     limits,
     counters,
+    isTight: options.isTight ?? (() => false),
     refuse: (reason, who, detail) => tally.refuse(reason, who, detail),
   });
 
@@ -242,6 +245,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   }, expiryMs).unref();
 
   const listeners: Listener[] = [];
+  const failed = (code: string): void =>
+    tally.refuse("descriptors", code, `a connection couldn't be accepted: ${code}`);
   const close = async (): Promise<void> => {
     clearInterval(watch);
     clearInterval(expiry);
@@ -251,16 +256,22 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     await Promise.all(closed);
   };
   try {
-    const tcp = await listenTcp(options.host, options.port, accept);
+    const tcp = await listenTcp(options.host, options.port, accept, failed);
     listeners.push(tcp);
     const addresses: Broker["addresses"] = { mqtt: tcp.address };
     if (options.wsPort !== undefined) {
-      const ws = await listenWebSocket(options.host, options.wsPort, limits.messageBytes + 1_024, accept);
+      const ws = await listenWebSocket(
+        options.host,
+        options.wsPort,
+        limits.messageBytes + 1_024,
+        accept,
+        failed,
+      );
       listeners.push(ws);
       addresses.ws = ws.address;
     }
     if (options.tls) {
-      const tls = await listenTls(options.host, options.tls, limits.connectTimeoutMs, accept);
+      const tls = await listenTls(options.host, options.tls, limits.connectTimeoutMs, accept, failed);
       listeners.push(tls);
       addresses.tls = tls.address;
     }

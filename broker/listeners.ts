@@ -19,10 +19,13 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** Told that a connection couldn't be accepted, and the system's code of why. */
+export type AcceptFailed = (code: string) => void;
+
 /** Takes a connection: its stream, and the address it comes from. */
 export type Accept = (stream: Duplex, from: string) => void;
 
-async function listen(server: Server, host: string, port: number): Promise<Listener> {
+async function listen(server: Server, host: string, port: number, failed: AcceptFailed): Promise<Listener> {
   server.listen(port, host);
   try {
     await once(server, "listening");
@@ -32,6 +35,8 @@ async function listen(server: Server, host: string, port: number): Promise<Liste
       cause: error,
     });
   }
+  // Accepting failed, as no file descriptor is left: those who are in stay, later ones are accepted again.
+  server.on("error", ({ code = "" }: NodeJS.ErrnoException) => failed(code));
   const { address, port: taken } = server.address() as AddressInfo;
   return {
     address: { host: address, port: taken },
@@ -44,11 +49,16 @@ async function listen(server: Server, host: string, port: number): Promise<Liste
 }
 
 /** Listens for MQTT over TCP. Throws `mqtt-port-unavailable`. */
-export function listenTcp(host: string, port: number, accept: Accept): Promise<Listener> {
+export function listenTcp(
+  host: string,
+  port: number,
+  accept: Accept,
+  failed: AcceptFailed,
+): Promise<Listener> {
   const server = createTcpServer({ noDelay: true }, (socket: Socket) =>
     accept(socket, socket.remoteAddress ?? ""),
   );
-  return listen(server, host, port);
+  return listen(server, host, port, failed);
 }
 
 /** Listens for MQTT over TLS 1.2 or newer. Throws `mqtt-port-unavailable`. */
@@ -57,12 +67,13 @@ export function listenTls(
   tls: { port: number; key: Buffer; cert: Buffer },
   handshakeTimeout: number,
   accept: Accept,
+  failed: AcceptFailed,
 ): Promise<Listener> {
   const { key, cert, port } = tls;
   const server = createTlsServer({ key, cert, minVersion: "TLSv1.2", handshakeTimeout }, (socket) =>
     accept(socket, socket.remoteAddress ?? ""),
   );
-  return listen(server, host, port);
+  return listen(server, host, port, failed);
 }
 
 /** Listens for MQTT over WebSocket (sub-protocol `mqtt`). Throws `mqtt-port-unavailable`. */
@@ -71,6 +82,7 @@ export async function listenWebSocket(
   port: number,
   maxPayload: number,
   accept: Accept,
+  failed: AcceptFailed,
 ): Promise<Listener> {
   const server = createHttpServer((_request, response) =>
     response.writeHead(426, { upgrade: "websocket" }).end(),
@@ -88,7 +100,7 @@ export async function listenWebSocket(
     accept(stream, request.socket.remoteAddress ?? "");
   });
   sockets.on("error", () => undefined);
-  const listener = await listen(server, host, port);
+  const listener = await listen(server, host, port, failed);
   return {
     address: listener.address,
     close: async () => {

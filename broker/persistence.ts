@@ -213,6 +213,8 @@ export class KeptPersistence extends MemoryPersistence {
     await super.incomingStorePacket(client, kept);
     void this.#incoming.put([client.id, messageId], keep(kept));
     await this.#root.committed;
+    // It went meanwhile, and its session with it.
+    if (client.closed && client.clean) await this.cleanIncoming(client);
   }
 
   override async incomingDelPacket(client: Client, packet: Kept): Promise<void> {

@@ -6,6 +6,7 @@ import type { BrokerLimits } from "./limits.js";
 export interface VisitorsParts {
   limits: BrokerLimits;
   counters: BrokerCounters;
+  isTight: () => boolean;
   refuse: (reason: string, who: string, detail: string) => void;
 }
 
@@ -29,11 +30,11 @@ export class Visitors {
 
   /** Lets a connection in and gives true; closes it when too many are open. */
   enter(stream: Duplex, from: string): boolean {
-    const { limits, counters, refuse } = this.#parts;
+    const { counters, refuse } = this.#parts;
     const here = this.#perAddress.get(from) ?? 0;
-    if (this.#open.size >= limits.connections || here >= limits.connectionsPerAddress) {
-      const reason = this.#open.size >= limits.connections ? "connections" : "connections-per-address";
-      refuse(reason, from, "a connection was refused: too many are open");
+    const reason = this.#fullness(here);
+    if (reason !== undefined) {
+      refuse(reason, from, `a connection was refused: ${reason}`);
       stream.on("error", () => undefined);
       stream.destroy();
       return false;
@@ -75,6 +76,13 @@ export class Visitors {
 
   closeAll(): void {
     for (const stream of this.#open.keys()) stream.destroy();
+  }
+
+  #fullness(here: number): string | undefined {
+    const { limits, isTight } = this.#parts;
+    if (this.#open.size >= limits.connections) return "connections";
+    if (here >= limits.connectionsPerAddress) return "connections-per-address";
+    return isTight() ? "memory" : undefined;
   }
 
   #leave(stream: Duplex, from: string): void {

@@ -136,6 +136,20 @@ test("too many connections, in total and from one address, are refused and count
   await first.endAsync();
 });
 
+test("while memory is nearly used up nobody more is let in, and those who are in go on", async () => {
+  let tight = false;
+  const door = await open({ isTight: () => tight });
+  const first = await door.connect("bin-1");
+  tight = true;
+  const second = await door.socket();
+  await second.closed;
+  expect(door.refused()).toEqual({ memory: 1 });
+  await first.publishAsync("readings/bin-1", "{}", { qos: 1 });
+  tight = false;
+  const third = await door.connect("gw-1");
+  await Promise.all([first.endAsync(), third.endAsync()]);
+});
+
 test("who doesn't send CONNECT in time is closed", async () => {
   const door = await open({ limits: { connectTimeoutMs: 100 } });
   const raw = await door.socket();

@@ -50,16 +50,21 @@ class Answers {
   }
 }
 
+/** What a session holds: its filters, and ids that its client said it received. */
+interface Session {
+  filters: string[];
+  received: Set<number>;
+}
+
 /** Why answers go beyond what may come, or `undefined`. */
-function tooMuch(answers: Answers, judged: Judgement, filters: readonly string[]): string | undefined {
+function tooMuch(answers: Answers, judged: Judgement, session: Session): string | undefined {
   if (answers.fault !== "") return answers.fault;
   if (answers.connack === 0 && judged.connack !== "accepted") return "CONNECT was accepted";
   if (answers.connack !== undefined && judged.connack === "none") return "CONNECT was answered";
-  // PUBACK, PUBREC and PUBREL come in the order of what they answer (MQTT 3.1.1, 4.6); the others come as they may.
+  // PUBACK and PUBREC come in the order of what they answer (MQTT 3.1.1, 4.6); the others come as they may.
   const ordered: [string, readonly number[], readonly number[]][] = [
     ["PUBACK", answers.ids[4] ?? [], judged.puback],
     ["PUBREC", answers.ids[5] ?? [], judged.pubrec],
-    ["PUBREL", answers.ids[6] ?? [], judged.pubrel],
   ];
   for (const [name, got, may] of ordered)
     if (got.some((one, at) => one !== may[at]))
@@ -78,8 +83,11 @@ function tooMuch(answers: Answers, judged: Judgement, filters: readonly string[]
       left.splice(at, 1);
     }
   }
+  // A session that goes on has its PUBRELs sent again (4.4).
+  const released = answers.ids[6]?.find((id) => !session.received.has(id));
+  if (released !== undefined) return `PUBREL ${released} for what nobody received`;
   if (answers.pingresp > judged.pingresp) return "a PINGRESP too many";
-  const stray = answers.topics.find((topic) => !filters.some((filter) => matches(filter, topic)));
+  const stray = answers.topics.find((topic) => !session.filters.some((filter) => matches(filter, topic)));
   return stray === undefined ? undefined : `a message to ${stray} that nobody here asked for`;
 }
 
@@ -104,8 +112,8 @@ export class HostileClient {
   readonly #port: number;
   readonly #user: ModelUser;
   readonly #bounds: ModelBounds;
-  /** Filters that a kept session may have by now, by client id. */
-  readonly #kept = new Map<string, string[]>();
+  /** What kept sessions may hold by now, by client id. */
+  readonly #kept = new Map<string, Session>();
 
   constructor(port: number, user: ModelUser, bounds: ModelBounds) {
     this.#port = port;
@@ -121,9 +129,12 @@ export class HostileClient {
     const judged = Model.judge(stream.bytes, this.#user, this.#bounds);
     this.messages += judged.messages;
     this.ends[judged.end] += 1;
-    const filters = [...(this.#kept.get(judged.clientId) ?? []), ...judged.filters];
-    if (judged.clientId !== "") this.#kept.set(judged.clientId, [...new Set(filters)]);
-    if (!this.#user.mayKeep(judged.clientId)) this.#kept.delete(judged.clientId);
+    const before = this.#kept.get(judged.clientId);
+    const session: Session = {
+      filters: [...new Set([...(before?.filters ?? []), ...judged.filters])],
+      received: new Set([...(before?.received ?? []), ...judged.pubrel]),
+    };
+    if (this.#user.mayKeep(judged.clientId)) this.#kept.set(judged.clientId, session);
     const answers = new Answers();
     const socket = connect({ port: this.#port, host: "127.0.0.1", noDelay: true });
     let isClosed = false;
@@ -131,7 +142,7 @@ export class HostileClient {
     let wake = (): void => undefined;
     socket.on("data", (chunk: Buffer) => {
       answers.take(chunk);
-      fault ??= tooMuch(answers, judged, filters);
+      fault ??= tooMuch(answers, judged, session);
       wake();
     });
     socket.on("error", () => undefined);
