@@ -84,7 +84,8 @@ async function accounts(target: Target): Promise<Account[]> {
 }
 
 const folder = makeFolder();
-const target = await startService(folder);
+// A journal that is soon full: at full speed the service has to push back for most of the time.
+const target = await startService(folder, isFullSpeed ? { journalBytes: "384MiB" } : {});
 const disturbance = await startDisturbance(target, token);
 const samples: Sample[] = [];
 process.stdout.write(rowOf(columns));
@@ -101,7 +102,7 @@ const sampler = setInterval(() => {
 const { messages, rates } = await load(target);
 clearInterval(sampler);
 await disturbance.stop();
-await target.until("obieg_pipeline_lag_messages", (lag) => lag === 0);
+await target.until("obieg_pipeline_lag_messages", (lag) => lag === 0, 3_600_000);
 const { counts } = disturbance;
 const ledger = await accounts(target);
 const received = ledger.reduce((sum, account) => sum + account.messages.received, 0);

@@ -101,6 +101,8 @@ export function startBare(): Promise<Target> {
 export interface ServiceOptions extends CityOptions {
   /** Address of an InfluxDB; without it there is no sink. */
   influx?: string;
+  /** Bound of the journal, such as 256MiB; without it the default. */
+  journalBytes?: string;
 }
 
 /** Starts the service with everything on in the folder: validation, ledger, rules, history with rollups. */
@@ -108,7 +110,9 @@ export function startService({ dir, data }: Folder, options: ServiceOptions = {}
   writeFileSync(join(dir, "city.yaml"), cityOf(options));
   const influx =
     options.influx === undefined ? "" : `influx: { url: "${options.influx}", token: token-of-influx }\n`;
-  writeFileSync(join(dir, "obieg.yaml"), `limits: { messagesPerSecond: 1000000 }\n${influx}`);
+  const journal =
+    options.journalBytes === undefined ? "" : `journal: { maxBytes: ${options.journalBytes} }\n`;
+  writeFileSync(join(dir, "obieg.yaml"), `limits: { messagesPerSecond: 1000000 }\n${influx}${journal}`);
   const args = ["start", "--no-demo", "--data", data, "--city", join(dir, "city.yaml")];
   args.push("--config", join(dir, "obieg.yaml"), "--mqtt-port", "0", "--http-port", "0");
   args.push("--log-level", "error");
