@@ -33,10 +33,19 @@ export interface Folder {
   remove(): void;
 }
 
-/** Makes a folder of its own. */
+/** Makes a folder of its own; it goes with the benchmark's process at the latest. */
 export function makeFolder(): Folder {
   const dir = mkdtempSync(join(tmpdir(), "obieg-bench-"));
-  return { dir, data: join(dir, "data"), remove: () => rmSync(dir, { recursive: true, force: true }) };
+  const erase = (): void => rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
+  process.once("exit", erase);
+  return {
+    dir,
+    data: join(dir, "data"),
+    remove() {
+      process.off("exit", erase);
+      erase();
+    },
+  };
 }
 
 async function startProcess(args: string[], env: Record<string, string>): Promise<Target> {
@@ -46,7 +55,7 @@ async function startProcess(args: string[], env: Record<string, string>): Promis
     env: { ...process.env, ...env },
   });
   const kill = (): void => void child.kill("SIGKILL");
-  process.once("exit", kill);
+  process.prependOnceListener("exit", kill);
   const exited = once(child, "exit");
   const ready = await new Promise<{ port: number; http: string }>((resolve, reject) => {
     if (child.stdout)
