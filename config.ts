@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import { ObiegError, parseYamlFile } from "./devices/index.js";
+import { type FaultReport, ObiegError, parseYamlFile } from "./devices/index.js";
 
 const port = z.int().min(0).max(65_535);
 const count = z.int().min(1);
@@ -40,8 +40,8 @@ function isPlainUrl(text: string): boolean {
 
 const tls = z.strictObject({
   port: port.describe("port of MQTT over TLS"),
-  certFile: z.string().describe("certificate chain, PEM"),
-  keyFile: z.string().describe("private key, PEM"),
+  certFile: z.string().describe("certificate chain, PEM; relative to this file"),
+  keyFile: z.string().describe("private key, PEM; relative to this file"),
 });
 
 const influx = z.strictObject({
@@ -115,6 +115,20 @@ export const configSchema = z.strictObject({
 /** The process' configuration, complete. Sizes in bytes, spans in milliseconds. */
 export type Config = z.output<typeof configSchema>;
 
+/** Looks whether certificate and key can be read, before anything is started. */
+function checkTls(raw: unknown, file: string, report: FaultReport): void {
+  const { tls } = (raw as { mqtt?: { tls?: Record<string, unknown> } | null } | null)?.mqtt ?? {};
+  for (const key of ["certFile", "keyFile"]) {
+    const path = tls?.[key];
+    if (typeof path !== "string") continue;
+    try {
+      accessSync(resolve(dirname(file), path), constants.R_OK);
+    } catch (error) {
+      report(["mqtt", "tls", key], `can't be read: ${(error as Error).message}`);
+    }
+  }
+}
+
 /**
  * Reads the text of an `obieg.yaml`.
  * Throws `config-invalid` with every fault at once: file, line, path and remedy in `detail.faults`.
@@ -126,8 +140,23 @@ export function parseConfig(text: string, file: string, env: Record<string, stri
     schema: configSchema,
     code: "config-invalid",
     unknownKey: "see obieg print-config",
+    also: (raw, report) => checkTls(raw, file, report),
   });
-  return config.city === undefined ? config : { ...config, city: resolve(dirname(file), config.city) };
+  const beside = (path: string): string => resolve(dirname(file), path);
+  const { city, mqtt } = config;
+  const { tls } = mqtt;
+  return {
+    ...config,
+    ...(city === undefined ? {} : { city: beside(city) }),
+    ...(tls
+      ? {
+          mqtt: {
+            ...mqtt,
+            tls: { ...tls, certFile: beside(tls.certFile), keyFile: beside(tls.keyFile) },
+          },
+        }
+      : {}),
+  };
 }
 
 /** Reads the configuration file, or gives the defaults when none is named. Throws `config-invalid`, `config-missing`. */

@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { channelSchema } from "./channel.js";
 import { at, deviceId, deviceSchema, placeId } from "./device.js";
-import { ObiegError } from "./error.js";
 import { deviceClasses, quantities } from "./quantity.js";
 import { ruleSchema } from "./rule.js";
-import { parseYamlFile } from "./yaml-file.js";
+import { type FaultReport, parseYamlFile } from "./yaml-file.js";
 
 const name = z.string().min(1).max(200);
 const topicFilter = z
@@ -85,43 +84,60 @@ function durationDays() {
     .pipe(z.int().min(1));
 }
 
-/** Shape of `city.yaml`. */
-export const citySchema = shape.superRefine((city, context) => {
-  const fault = (path: PropertyKey[], message: string): void => {
-    context.addIssue({ code: "custom", path, message });
-  };
-  const unique = (list: readonly object[], section: string, key: string): Set<unknown> => {
+interface Named {
+  index: number;
+  entry: Readonly<Record<string, unknown>>;
+}
+
+/** The entries of a section that are objects, whatever else may be wrong with them. */
+function entriesOf(raw: unknown, section: string): Named[] {
+  const list = (raw as Record<string, unknown> | null | undefined)?.[section];
+  return (Array.isArray(list) ? (list as unknown[]) : []).flatMap((entry, index) =>
+    typeof entry === "object" && entry !== null ? [{ index, entry: entry as Named["entry"] }] : [],
+  );
+}
+
+/** Finds what doesn't fit together: names that stand twice, and names of what isn't there. */
+function checkTogether(raw: unknown, report: FaultReport): void {
+  const unique = (section: string, key: string): Set<unknown> => {
     const seen = new Set<unknown>();
-    for (const [index, item] of list.entries()) {
-      const id = (item as Record<string, unknown>)[key];
-      if (seen.has(id)) fault([section, index, key], `"${String(id)}" stands here a second time`);
+    for (const { index, entry } of entriesOf(raw, section)) {
+      const id = entry[key];
+      if (typeof id !== "string") continue;
+      if (seen.has(id)) report([section, index, key], `"${id}" stands here a second time`);
       seen.add(id);
     }
     return seen;
   };
-  const places = unique(city.places, "places", "id");
-  unique(city.devices, "devices", "id");
-  unique(city.credentials, "credentials", "user");
-  unique(city.rules, "rules", "id");
-  unique(city.channels, "channels", "id");
-  for (const [index, { id }] of city.places.entries()) {
-    const slash = id.lastIndexOf("/");
-    if (slash >= 0 && !places.has(id.slice(0, slash))) {
-      fault(["places", index, "id"], `its parent ${id.slice(0, slash)} isn't among the places`);
+  const places = unique("places", "id");
+  unique("devices", "id");
+  unique("credentials", "user");
+  unique("rules", "id");
+  unique("channels", "id");
+  const isMissing = (id: unknown): boolean => placeId.safeParse(id).success && !places.has(id);
+  for (const { index, entry } of entriesOf(raw, "places")) {
+    const { id } = entry;
+    if (typeof id !== "string" || !id.includes("/")) continue;
+    const parent = id.slice(0, id.lastIndexOf("/"));
+    if (isMissing(parent)) report(["places", index, "id"], `its parent ${parent} isn't among the places`);
+  }
+  for (const section of ["devices", "rules"]) {
+    for (const { index, entry } of entriesOf(raw, section)) {
+      const { place } = entry;
+      if (isMissing(place)) report([section, index, "place"], `${String(place)} isn't among the places`);
     }
   }
-  for (const [index, one] of city.devices.entries()) {
-    if (!places.has(one.place)) fault(["devices", index, "place"], `${one.place} isn't among the places`);
+  for (const { index, entry } of entriesOf(raw, "rules")) {
+    const { quantity } = entry;
+    if (typeof quantity !== "string" || quantities.has(quantity)) continue;
+    report(["rules", index, "quantity"], `${quantity} isn't in the vocabulary: see GET /api/v1/quantities`);
   }
-  for (const [index, rule] of city.rules.entries()) {
-    if (rule.quantity !== undefined && !quantities.has(rule.quantity)) {
-      fault(["rules", index, "quantity"], `${rule.quantity} isn't in the vocabulary`);
-    }
-    if (rule.place !== undefined && !places.has(rule.place)) {
-      fault(["rules", index, "place"], `${rule.place} isn't among the places`);
-    }
-  }
-});
+}
+
+/** Shape of `city.yaml`. */
+export const citySchema = shape.superRefine((city, context) =>
+  checkTogether(city, (path, message) => context.addIssue({ code: "custom", path: [...path], message })),
+);
 
 /** A city as it is written, with its secrets resolved. Spans of time in milliseconds. */
 export type CityFile = Omit<z.output<typeof citySchema>, "credentials"> & {
@@ -139,32 +155,34 @@ export interface CityOutside {
 /** Reads a `city.yaml`. Throws `city-invalid` with every fault at once: file, line, column, path, message. */
 export function parseCity(text: string, outside: CityOutside): CityFile {
   const { file, env } = outside;
+  const read = new Map<number, string>();
+  const readSecrets = (raw: unknown, report: FaultReport): void => {
+    for (const { index, entry } of entriesOf(raw, "credentials")) {
+      const { secret, secretFile } = entry;
+      if (secret !== undefined || typeof secretFile !== "string") continue;
+      try {
+        const found = outside.readSecret(secretFile).trim();
+        if (found.length >= 8 && found.length <= 256) read.set(index, found);
+        else report(["credentials", index, "secretFile"], "the file must hold 8 to 256 characters");
+      } catch (error) {
+        report(["credentials", index, "secretFile"], `can't be read: ${(error as Error).message}`);
+      }
+    }
+  };
   const city = parseYamlFile(text, {
     file,
     env,
-    schema: citySchema,
+    schema: shape,
     code: "city-invalid",
     unknownKey: "see obieg schema city",
+    also: (raw, report) => {
+      checkTogether(raw, report);
+      readSecrets(raw, report);
+    },
   });
-  const faults: { file: string; path: string; message: string }[] = [];
-  const credentials = city.credentials.map(({ secret, secretFile, ...rest }, index) => {
-    if (secret !== undefined) return { ...rest, secret };
-    try {
-      const read = outside.readSecret(secretFile ?? "").trim();
-      if (read.length >= 8 && read.length <= 256) return { ...rest, secret: read };
-      faults.push({
-        file,
-        path: `credentials.${index}.secretFile`,
-        message: "the file must hold 8 to 256 characters",
-      });
-    } catch (error) {
-      faults.push({ file, path: `credentials.${index}.secretFile`, message: (error as Error).message });
-    }
-    return { ...rest, secret: "" };
-  });
-  if (faults.length > 0) {
-    const message = faults.map((fault) => `${fault.file}: ${fault.path}: ${fault.message}`).join("\n");
-    throw new ObiegError("city-invalid", message, { detail: { faults } });
-  }
+  const credentials = city.credentials.map(({ secret, secretFile: _file, ...rest }, index) => ({
+    ...rest,
+    secret: secret ?? read.get(index) ?? "",
+  }));
   return { ...city, credentials };
 }

@@ -32,4 +32,4 @@ export { parseTime } from "./time.js";
 export { createResolver } from "./unit.js";
 export { createValidator, type Validate, type Validated, type ValidationLimits } from "./validation.js";
 export type { Value } from "./value.js";
-export { type FileFault, parseYamlFile, type YamlFileOptions } from "./yaml-file.js";
+export { type FaultReport, type FileFault, parseYamlFile, type YamlFileOptions } from "./yaml-file.js";

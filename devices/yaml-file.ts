@@ -22,16 +22,19 @@ export interface YamlFileOptions<S extends z.ZodType> {
   env: Readonly<Record<string, string | undefined>>;
   /** Said of a key that the schema doesn't know. */
   unknownKey: string;
+  /** Looks for what the schema can't see, in whatever the file holds: it runs beside faults of the schema too. */
+  also?: (raw: unknown, report: FaultReport) => void;
 }
 
-type Report = (path: readonly PropertyKey[], message: string) => void;
+/** Tells a fault at a place of the file. */
+export type FaultReport = (path: readonly PropertyKey[], message: string) => void;
 
 /** Replaces `${NAME}` in every text by the environment's value. */
 function expand(
   value: unknown,
   env: YamlFileOptions<z.ZodType>["env"],
   path: PropertyKey[],
-  report: Report,
+  report: FaultReport,
 ): unknown {
   if (typeof value === "string") {
     return value.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_whole, name: string) => {
@@ -77,13 +80,14 @@ export function parseYamlFile<S extends z.ZodType>(text: string, options: YamlFi
     }
     return { line: 1, col: 1 };
   };
-  const report: Report = (path, message) => {
+  const report: FaultReport = (path, message) => {
     const { line, col } = place(path);
     faults.push({ file, line, column: col, path: path.map(String).join("."), message });
   };
   if (faults.length === 0) {
     const raw = expand(document.toJS({ maxAliasCount: 100 }) ?? {}, env, [], report);
     const parsed = schema.safeParse(raw);
+    options.also?.(raw, report);
     if (parsed.success && faults.length === 0) return parsed.data;
     for (const issue of parsed.error?.issues ?? []) {
       if (issue.code !== "unrecognized_keys") report(issue.path, messageOf(issue));
@@ -92,7 +96,7 @@ export function parseYamlFile<S extends z.ZodType>(text: string, options: YamlFi
           report([...issue.path, key], `unknown key "${key}": ${options.unknownKey}`);
     }
   }
-  faults.sort((one, other) => one.line - other.line);
+  faults.sort((one, other) => one.line - other.line || one.column - other.column);
   throw new ObiegError(
     options.code,
     faults

@@ -68,7 +68,52 @@ test("names every fault at once, with its line", () => {
     .replace("place: krakow }", "place: nowhere, colour: red }")
     .replace("severity: warning", "severity: urgent")
     .replace("${HOOK}", "${MISSING}");
-  expect(faultsOf(bad).map(([line]) => line)).toEqual([2, 7, 8, 8, 13, 15, 15]);
+  expect(faultsOf(bad).map(([line]) => line)).toEqual([2, 7, 8, 8, 8, 13, 15, 15]);
+});
+
+test("names faults of shape, of what doesn't fit together and of secrets at once, each with its line and what to write", () => {
+  const bad = good
+    .replace("kind: district", "kind: planet")
+    .replace(
+      "id: em-1, class: electricity-meter, place: krakow",
+      "id: bin-1, class: bun, place: krakow/nowhere",
+    )
+    .replace("secretFile: secrets/bin-1", "secretFile: secrets/other")
+    .replace("secret: gateway-secret", "secret: short")
+    .replace("above: 90", "above: much")
+    .replace("quantity: fill_percent", "quantity: fill_furlongs")
+    .replace("http://127.0.0.1:9/hook", "ftp://somewhere")
+    .replace("400d", "long");
+  try {
+    parseCity(bad, outside);
+    expect.unreachable();
+  } catch (error) {
+    const { detail, message } = error as ObiegError;
+    const { faults } = detail as { faults: FileFault[] };
+    expect(faults.map(({ line, path }) => `${line} ${path}`)).toEqual([
+      "5 places.1.kind",
+      "8 devices.1.id",
+      "8 devices.1.class",
+      "8 devices.1.place",
+      "10 credentials.0.secretFile",
+      "11 credentials.1.secret",
+      "13 rules.0.quantity",
+      "13 rules.0.above",
+      "15 channels.0.url",
+      "16 retention.bin",
+    ]);
+    const remedies = [
+      /district/,
+      /second time/,
+      /electricity-meter/,
+      /isn't among the places/,
+      /can't be read/,
+      />=8/,
+    ];
+    faults.slice(0, 6).forEach((fault, n) => expect(fault.message).toMatch(remedies[n] ?? /./));
+    expect(message.split("\n")).toHaveLength(faults.length);
+    expect(message).toMatch(/^city\.yaml:5:\d+: places\.1\.kind: /);
+  }
 });
 
 test("names what doesn't fit together", () => {

@@ -77,7 +77,8 @@ test("a faulty configuration is refused with every fault, its line and its remed
   const file = join(obieg.dir, "faulty.yaml");
   writeFileSync(
     file,
-    "mqtt:\n  port: 70000\nlimits:\n  messageBytes: much\nunheard: 1\ninflux: { url: nonsense, token: x }\n",
+    "mqtt:\n  port: 70000\nlimits:\n  messageBytes: much\nunheard: 1\ninflux: { url: nonsense, token: x }\n" +
+      "http: { port: '${UNSET_PORT}' }\n",
   );
   const { code, stderr } = await runObieg(["check-config", file]);
   expect(code).toBe(2);
@@ -86,6 +87,8 @@ test("a faulty configuration is refused with every fault, its line and its remed
     "faulty.yaml:4:",
     "faulty.yaml:5:",
     "faulty.yaml:6:",
+    "faulty.yaml:7:",
+    "UNSET_PORT",
     "unheard",
     "512MiB",
   ])
@@ -132,6 +135,18 @@ test("apply shows what changes, changes nothing on a dry run, and a faulty file 
   const said = await ask(["apply", file], 2);
   for (const part of ["city.yaml:1:", "city.yaml:3:", "IANA"]) expect(said).toContain(part);
   expect((await obieg.api("/api/v1/devices/bin-2")).status).toBe(200);
+  const before = await ask(["export-city"]);
+  const sent = await obieg.api("/api/v1/city", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      city: { name: "K", timeZone: "Europe/Warsaw" },
+      places: [{ id: "krakow", kind: "city", name: "K" }],
+      devices: [{ id: "bin-1", class: "bin", place: "nowhere" }],
+    }),
+  });
+  expect(sent).toMatchObject({ status: 400, body: { code: "request-invalid" } });
+  expect(await ask(["export-city"])).toBe(before);
 });
 
 test("export-city gives a city.yaml that applies without a change", async () => {

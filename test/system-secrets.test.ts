@@ -61,6 +61,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
+  await obieg.kill();
   await influx.stop();
   await hook.stop();
   removeFolder(dir);
