@@ -294,3 +294,18 @@ test("PUT /devices refuses an id, a class or a fraction that could break a topic
   expect((await put("bin-ok", { place: "nowhere" })).body).toMatchObject({ code: "place-not-found" });
   expect((await items<{ id: string }>("devices")).map(({ id }) => id)).toEqual(["bin-1", "em-1"]);
 });
+
+test("a city that doesn't fit together is refused as a whole, and the running service keeps the one it has", async () => {
+  const before = (await obieg.api("/api/v1/city")).text;
+  const sent = await obieg.api("/api/v1/city", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      city: { name: "K", timeZone: "Europe/Warsaw" },
+      places: [{ id: "krakow", kind: "city", name: "K" }],
+      devices: [{ id: "bin-1", class: "bin", place: "nowhere" }],
+    }),
+  });
+  expect(sent).toMatchObject({ status: 400, body: { code: "request-invalid" } });
+  expect((await obieg.api("/api/v1/city")).text).toBe(before);
+});
