@@ -123,7 +123,11 @@ export function fitToMachine(config: Config, machine: Machine): Fit {
 export function watchMemory(memoryBytes: number): { isTight: () => boolean; stop(): void } {
   let tight = false;
   const timer = setInterval(() => {
-    tight = process.memoryUsage.rss() > memoryBytes * 0.9;
+    try {
+      tight = process.memoryUsage.rss() > memoryBytes * 0.9;
+    } catch {
+      // The figure stands in a file, and no descriptor is left: what was known holds until the next second.
+    }
   }, 1_000).unref();
   return { isTight: () => tight, stop: () => clearInterval(timer) };
 }

@@ -77,12 +77,9 @@ export function openAdmission(parts: AdmissionParts): Admission {
     done: (error?: Error | null) => void,
   ): void => {
     counters.inflightBytes += size;
-    const waitMs = pace?.take(run.count) ?? 0;
-    if (waitMs === 0) send(run, size, done);
-    else {
-      counters.slowed += run.count;
-      setTimeout(send, waitMs, run, size, done);
-    }
+    const go = (): void => send(run, size, done);
+    if (!pace) go();
+    else if (pace.pass(run.count, go)) counters.slowed += run.count;
   };
   return {
     message(guest, packet, done) {

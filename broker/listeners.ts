@@ -25,6 +25,8 @@ export type AcceptFailed = (code: string) => void;
 /** Takes a connection: its stream, and the address it comes from. */
 export type Accept = (stream: Duplex, from: string) => void;
 
+const pauseMs = 1_000;
+
 async function listen(server: Server, host: string, port: number, failed: AcceptFailed): Promise<Listener> {
   server.listen(port, host);
   try {
@@ -35,12 +37,23 @@ async function listen(server: Server, host: string, port: number, failed: Accept
       cause: error,
     });
   }
-  // Accepting failed, as no file descriptor is left: those who are in stay, later ones are accepted again.
-  server.on("error", ({ code = "" }: NodeJS.ErrnoException) => failed(code));
   const { address, port: taken } = server.address() as AddressInfo;
+  // Accepting failed, as no file descriptor is left: those who are in stay; it listens again after a pause, and doesn't spin.
+  let again: NodeJS.Timeout | undefined;
+  server.on("error", ({ code = "" }: NodeJS.ErrnoException) => {
+    failed(code);
+    if (again) return;
+    server.close();
+    again = setTimeout(() => {
+      again = undefined;
+      server.listen(taken, host);
+    }, pauseMs);
+  });
   return {
     address: { host: address, port: taken },
     close: async () => {
+      clearTimeout(again);
+      if (!server.listening) return;
       const closed = once(server, "close");
       server.close();
       await closed;

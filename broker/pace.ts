@@ -3,6 +3,7 @@ export class Pace {
   readonly #perMs: number;
   readonly #burst: number;
   readonly #now: () => number;
+  readonly #waiting: { dueMs: number; go: () => void }[] = [];
   #tokens: number;
   #atMs: number;
 
@@ -14,8 +15,34 @@ export class Pace {
     this.#atMs = now();
   }
 
-  /** Takes `count` messages; gives how long they have to wait, 0 while the connection keeps its pace. */
-  take(count: number): number {
+  /**
+   * Lets `count` messages go on: at once while the connection keeps its pace, otherwise when they may.
+   * Gives true when they have to wait. Guarantee: in the order of the calls.
+   */
+  pass(count: number, go: () => void): boolean {
+    const waitMs = this.#take(count);
+    if (waitMs === 0 && this.#waiting.length === 0) {
+      go();
+      return false;
+    }
+    this.#waiting.push({ dueMs: this.#atMs + waitMs, go });
+    if (this.#waiting.length === 1) this.#wait(waitMs);
+    return true;
+  }
+
+  #wait(forMs: number): void {
+    setTimeout(() => {
+      const now = this.#now();
+      // A timer may be a millisecond early.
+      let gone = 0;
+      while ((this.#waiting[gone]?.dueMs ?? Infinity) <= now + 1) this.#waiting[gone++]?.go();
+      this.#waiting.splice(0, gone);
+      const [next] = this.#waiting;
+      if (next) this.#wait(next.dueMs - now);
+    }, forMs);
+  }
+
+  #take(count: number): number {
     const now = this.#now();
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#atMs) * this.#perMs) - count;
     this.#atMs = now;

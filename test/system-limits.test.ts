@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -114,6 +115,34 @@ test("at the bound of its file descriptors it refuses new connections and counts
   );
   expect((await crowd(obieg, 10)).length).toBe(10);
   expect((await probe.stop()).sent).toBeGreaterThan(0);
+});
+
+test("it lives through having no file descriptor left, and takes connections again when there are some", async () => {
+  const obieg = await start({ logLevel: "warn" });
+  const probe = await openProbe(obieg);
+  const limit = (files: number): void =>
+    void execFileSync("prlimit", ["--pid", `${obieg.process.pid}`, `--nofile=${files}:20000`]);
+  await until(
+    async () => probe.sent(),
+    (sent) => sent >= 20,
+  );
+  limit(descriptors(obieg) + 20);
+  const inside = await crowd(obieg, 200);
+  expect(inside.length).toBeLessThan(30);
+  const from = probe.sent();
+  await until(
+    async () => probe.sent(),
+    (sent) => sent >= from + 20,
+  );
+  limit(20_000);
+  expect((await crowd(obieg, 50)).length).toBe(50);
+  await probe.stop();
+  await until(
+    async () => metric(obieg, "obieg_pipeline_lag_messages"),
+    (lag) => lag === 0,
+  );
+  expect(await obieg.stop()).toBe(0);
+  running.length = 0;
 });
 
 test("near the bound of its memory it refuses new connections and counts them, and serves who is in", async () => {
