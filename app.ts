@@ -9,6 +9,7 @@ import { lockDataFolder, startFault } from "./ingest/data-folder.js";
 import { openJournal } from "./ingest/journal/index.js";
 import { joinPeer, type Peer } from "./ingest/peer.js";
 import { SettledTime } from "./ingest/settled-time.js";
+import { checkStateFile, requireStateFile, sessionsFault } from "./ingest/stores/state-file.js";
 import { Headroom, usedBytesOf } from "./ingest/stores/headroom.js";
 import { threadStatus } from "./ingest/thread-status.js";
 import { openThrottle } from "./ingest/throttle.js";
@@ -98,6 +99,9 @@ export async function start(options: StartOptions): Promise<App> {
       log,
     });
     stack.push(() => journal.close());
+
+    requireStateFile(join(config.data, "state", "works.mdb"), journal.durableSequence > 0);
+    checkStateFile(join(config.data, "state", "broker.mdb"), sessionsFault);
 
     const { worker, failed } = startThread({
       config,

@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import pino from "pino";
 import { start } from "./app.js";
 import { addFileCommands, addJournalCommands, addSimulateCommand } from "./commands.js";
+import { addRecoveryCommands } from "./recovery-commands.js";
 import { type Config, readConfig } from "./config.js";
 import { addClientCommands } from "./dashboards/commands.js";
 import { playDemo } from "./devices/demo/index.js";
@@ -122,6 +123,7 @@ program
 
 addFileCommands(program);
 addJournalCommands(program);
+addRecoveryCommands(program);
 addSimulateCommand(program);
 addClientCommands(program);
 

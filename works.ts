@@ -22,7 +22,7 @@ import { openAlerts, startDeliverer } from "./ingest/alerts/index.js";
 import { startClockwork } from "./ingest/clockwork.js";
 import { type DoorStatus, Figures } from "./ingest/figures.js";
 import { type Intake, startIntake } from "./ingest/intake.js";
-import { openJournalReader } from "./ingest/journal/index.js";
+import { openReading } from "./ingest/rebuild.js";
 import { localDays } from "./ingest/ledger.js";
 import { joinPeer, letDoorGoFirst, type Peer } from "./ingest/peer.js";
 import { Pipeline } from "./ingest/pipeline.js";
@@ -192,6 +192,15 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       clock,
     });
     undo.push(alerts.onChange((alert) => opened.tell({ topic: "alerts", alert })));
+    const reader = await openReading({
+      dataDir: config.data,
+      history,
+      rules,
+      state,
+      sinks,
+      durableSequence,
+      log,
+    });
     await pipeline.catchUp();
 
     undo.push(
@@ -231,7 +240,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     undo.push(() => rmSync(runFile, { force: true }));
 
     intake = startIntake({
-      reader: openJournalReader({ dir: join(config.data, "journal"), after: history.position }),
+      reader,
       pipeline,
       position: history.position,
       lingerMs: 20,
@@ -272,15 +281,11 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
         if (position >= durable) await pipeline.tick();
       });
       const settled = openSettledTime(state, () => performance.now());
-      const maintain = async (): Promise<void> => {
-        try {
-          await history.maintain(await settled.look(clock()));
-        } catch (error) {
-          await pipeline.mend();
-          throw error;
-        }
-      };
-      clockwork.every(maintainMs, maintain, firstMaintainMs);
+      clockwork.every(
+        maintainMs,
+        async () => pipeline.maintain(await settled.look(clock())),
+        firstMaintainMs,
+      );
       if (demo) clockwork.every(demoPastMs, async () => makeDemoPast(past, clock()));
     };
     return { started, doorReady, intake: running, stop };

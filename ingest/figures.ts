@@ -69,9 +69,9 @@ export class Figures {
     values: Iterable<IdentifiedValue>,
     quarantined: readonly QuarantineEntry[],
   ): void {
-    const counts = { stored: 0, duplicate: 0, conflict: 0 };
+    const counts = { stored: 0, duplicate: 0, conflict: 0, restored: 0 };
     for (const { verdict } of values) counts[verdict] += 1;
-    for (const verdict of ["stored", "duplicate", "conflict"] as const)
+    for (const verdict of ["stored", "duplicate", "conflict", "restored"] as const)
       this.#values.inc({ verdict }, counts[verdict]);
     for (const { reason } of quarantined) this.#quarantined.inc({ reason });
     const second = Math.floor(this.#sources.clock() / 1_000);

@@ -38,8 +38,9 @@ export class LedgerBook {
   count(values: Iterable<IdentifiedValue>): void {
     for (const { device, receivedMs, verdict, late } of values) {
       const account = this.account(device, receivedMs).values;
-      account[verdict] += 1;
-      if (late && verdict === "stored") account.late += 1;
+      const counted = verdict === "restored" ? "stored" : verdict;
+      account[counted] += 1;
+      if (late && counted === "stored") account.late += 1;
     }
   }
 

@@ -135,9 +135,15 @@ export class Pipeline {
     });
   }
 
-  /** Brings a history back that a fault outside of a batch has closed (sealing on a full disk). */
-  mend(): Promise<void> {
-    return this.#inTurn(() => this.#parts.history.forget());
+  /** Lets history do what is due; a fault of that (sealing on a full disk) may have closed it, so it is brought back between batches. */
+  async maintain(nowMs: number): Promise<void> {
+    const { history } = this.#parts;
+    try {
+      await history.maintain(nowMs);
+    } catch (error) {
+      await this.#inTurn(() => history.forget());
+      throw error;
+    }
   }
 
   /** Lets the rules see the time: durations that pass and devices that fall silent. */

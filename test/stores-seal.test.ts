@@ -81,7 +81,10 @@ test("days are sealed when their hot days are over, and late data makes a new re
   await take(history, [valueAt(noonMs - 3 * dayMs + 1, 4)]);
   expect(await history.maintain(clock.nowMs)).toMatchObject({ sealedDays: [], resealedDays: ["2026-06-07"] });
   await history.maintain(clock.nowMs);
-  expect(readdirSync(join(dir, "history", "2026"))).toEqual(["2026-06-07.r2.parquet"]);
+  expect(readdirSync(join(dir, "history", "2026")).sort()).toEqual([
+    "2026-06-07.r2.parquet",
+    "2026-06-07.r2.parquet.sha256",
+  ]);
   await history.close();
 });
 
@@ -181,7 +184,11 @@ test("what a crash leaves half written is cleaned, and rows that stand only in a
   copyFileSync(join(folder, "2026-06-06.r1.parquet"), join(folder, "2026-06-10.r1.parquet"));
   copyFileSync(join(folder, "2026-06-06.r1.parquet"), join(folder, "2026-05-01.r1.parquet"));
   const { history: again } = await openTestHistory({ dir });
-  expect(readdirSync(folder).sort()).toEqual(["2026-05-01.r1.parquet", "2026-06-06.r1.parquet"]);
+  expect(readdirSync(folder).sort()).toEqual([
+    "2026-05-01.r1.parquet",
+    "2026-06-06.r1.parquet",
+    "2026-06-06.r1.parquet.sha256",
+  ]);
   expect(await again.readings({ limit: 10 })).toEqual(before);
   await again.close();
 });

@@ -1,12 +1,16 @@
 import { connect } from "mqtt";
 import { expect, test } from "vitest";
 import { secrets, testCity } from "./support/city.js";
+import { openProgress } from "./support/progress.js";
 import { makeFolder, type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
 
-/** 20 rounds unless told: OBIEG_KILL_ROUNDS=1000 by hand. */
+/** 20 rounds unless told: `npm run rounds -- kill --rounds 1000`. */
 const rounds = Number(process.env["OBIEG_KILL_ROUNDS"] ?? 20);
 const publishers = 4;
 const inFlight = 50;
+/** After so many in a round a publisher slows down: the load lasts until the kill, and a thousand rounds stay countable. */
+const burst = 300;
+const pauseMs = 5;
 const rule =
   "{ id: full, kind: threshold, quantity: fill_percent, above: 90, clear: 60, severity: warning, title: { pl: Pełny, en: Full } }";
 const devices = Array.from(
@@ -36,6 +40,7 @@ function publishUntilCut(
   });
   const closed = new Promise<void>((resolve) => client.once("close", () => resolve(void client.end(true))));
   client.on("error", () => undefined);
+  let taken = 0;
   const publish = (): void => {
     const timeMs = next();
     const fill = timeMs % 101;
@@ -46,7 +51,9 @@ function publishUntilCut(
       (error) => {
         if (error) return;
         acknowledged.set(timeMs, fill);
-        publish();
+        taken += 1;
+        if (taken < burst) publish();
+        else setTimeout(publish, pauseMs);
       },
     );
   };
@@ -85,6 +92,8 @@ test(
     const clocks = Array.from({ length: publishers }, () => Date.parse("2026-11-01T00:00:00Z"));
     const city = testCity({ devices, rules: [rule] });
     let started = 0;
+    const progress = openProgress("kill -9", rounds);
+    const kept = (): number => acknowledged.reduce((sum, { size }) => sum + size, 0);
     for (let round = 0; round < rounds; round += 1) {
       const obieg = await startObieg({ dir, city, env: secrets });
       started += 1;
@@ -96,9 +105,10 @@ test(
           acknowledged[device] ?? new Map(),
         ),
       );
-      await new Promise((resolve) => setTimeout(resolve, 150 + ((round * 337) % 700)));
+      await new Promise((resolve) => setTimeout(resolve, 50 + ((round * 337) % 500)));
       await obieg.kill();
       await Promise.all(publishing);
+      progress.at(started, `${kept()} acknowledged`);
     }
     expect(started).toBe(rounds);
     const obieg = await startObieg({ dir, city, env: secrets });
@@ -128,6 +138,7 @@ test(
       return deciding && deciding[1] > 90 ? [`bin-k${device}`] : [];
     });
     expect(open.map(({ device }) => device).sort()).toEqual(wanted);
+    progress.end(`${kept()} acknowledged, ${total} stored, none missing, none twice`);
     await obieg.stop();
     removeFolder(dir);
   },

@@ -8,10 +8,11 @@ import { openJournal, openJournalReader } from "../ingest/journal/index.js";
 import { secrets, testCity } from "./support/city.js";
 import { type DiskEvent, readRecord, recordedCalls } from "./support/disk-record.js";
 import { losses, LossyDisk } from "./support/lossy-disk.js";
+import { openProgress } from "./support/progress.js";
 import { makeFolder, type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
 import { openTestPipeline } from "./support/pipeline.js";
 
-/** 200 cuts unless told: OBIEG_POWER_CUTS=1000 by hand. */
+/** 200 cuts unless told: `npm run rounds -- power --rounds 1000`. */
 const cuts = Number(process.env["OBIEG_POWER_CUTS"] ?? 200);
 const seed = Number(process.env["OBIEG_POWER_SEED"] ?? 1);
 /** At each of so many cuts the whole service is started too. */
@@ -210,6 +211,8 @@ test(
     const target = join(dir, "cut", "data");
     let applied = 0;
     let acknowledged = 0;
+    let started = 0;
+    const progress = openProgress("power cuts", cuts);
     for (const [index, point] of points.entries()) {
       for (; applied < point; applied += 1) {
         const event = record[applied];
@@ -226,6 +229,7 @@ test(
         if (index % serviceEvery === 0) {
           const obieg = await startObieg({ dir: join(dir, "cut"), config, env: secrets });
           expect(await obieg.stop()).toBe(0);
+          started += 1;
         }
         await check(target, acknowledged);
       } catch (error) {
@@ -233,7 +237,9 @@ test(
           cause: error,
         });
       }
+      progress.at(index + 1, `${acknowledged} acknowledged at the last`);
     }
+    progress.end(`none of at most ${acknowledged} acknowledged missing or twice; ${started} whole starts`);
   },
   60_000 + cuts * 3_000,
 );

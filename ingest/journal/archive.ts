@@ -1,10 +1,10 @@
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { constants, gunzip, gzip } from "node:zlib";
-import type { JournalMessage } from "../../devices/index.js";
+import { type JournalMessage, ObiegError } from "../../devices/index.js";
 import type { FileSystem, JournalFile } from "./file-system.js";
 import { findRecord, messagesIn } from "./record.js";
-import { segmentHeaderBytes } from "./segment.js";
+import { formatVersion, segmentHeaderBytes } from "./segment.js";
 
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
@@ -140,7 +140,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   };
 }
 
-/** Reads archived messages back, oldest first, from a sequence on. Throws what gunzip throws for a damaged file. */
+/** Reads archived messages back, oldest first, from a sequence on. Throws `archive-damaged`, `archive-version` naming the file. */
 export async function* readArchive(
   fs: FileSystem,
   dir: string,
@@ -148,14 +148,37 @@ export async function* readArchive(
 ): AsyncGenerator<JournalMessage> {
   for (const file of await listArchive(fs, dir)) {
     if (file.lastSequence < fromSequence) continue;
-    const source = await fs.open(file.path, "read");
-    const packed = await readWhole(source, await source.size());
-    const raw = await gunzipAsync(packed);
+    const raw = await unpack(fs, file);
     for (let at = segmentHeaderBytes; at < raw.length;) {
       const record = findRecord(raw, at);
-      if (typeof record === "string") break;
+      if (typeof record === "string") throw damaged(file, `its bytes are wrong at ${at}`);
       for (const message of messagesIn(raw, record)) if (message.sequence >= fromSequence) yield message;
       at = record.end;
     }
   }
+}
+
+const damaged = ({ path }: ArchiveFile, why: string): ObiegError =>
+  new ObiegError(
+    "archive-damaged",
+    `${path} is damaged (${why}): copy it back from a copy of the data folder, or move it away: its messages are then left out`,
+    { detail: { file: path } },
+  );
+
+async function unpack(fs: FileSystem, file: ArchiveFile): Promise<Buffer> {
+  const source = await fs.open(file.path, "read");
+  const packed = await readWhole(source, await source.size());
+  const raw = await gunzipAsync(packed).catch((error: Error) => {
+    throw damaged(file, error.message);
+  });
+  const version = raw.toString("latin1", 3, 4);
+  if (raw.length < segmentHeaderBytes || raw.toString("latin1", 0, 3) !== "OBJ")
+    throw damaged(file, "it doesn't begin as a segment");
+  if (version !== formatVersion) {
+    throw new ObiegError(
+      "archive-version",
+      `${file.path} is written in format ${version}, this obieg reads format ${formatVersion}: move it away, or read it with the obieg that wrote it`,
+    );
+  }
+  return raw;
 }

@@ -82,14 +82,11 @@ class SegmentReader implements JournalReader {
     const header = found?.version === undefined ? found : undefined;
     const entered = { segment, file, cursor: new SegmentCursor(file), repaired: header?.repaired ?? false };
     if (header) {
-      // What stands before the first segment was trimmed: it is in history, or was never here.
-      if (segment.firstSequence > this.#last + 1 && (header.repaired || this.#open === undefined)) {
-        this.#last = segment.firstSequence - 1;
-      }
-      return entered;
+      if (segment.firstSequence > this.#last + 1 && header.repaired) this.#last = segment.firstSequence - 1;
+      if (segment.firstSequence <= this.#last + 1 || this.#open !== undefined) return entered;
     }
     await file.close();
-    throw this.#damage(entered);
+    throw header ? this.#gone(segment) : this.#damage(entered);
   }
 
   /** At the end of a segment: on to the next one. A message that is durable must stand in one of them. */
@@ -119,6 +116,13 @@ class SegmentReader implements JournalReader {
     }
   }
 
+  #gone({ path, firstSequence }: SegmentName): ObiegError {
+    return new ObiegError(
+      "journal-damaged",
+      `messages ${this.#last + 1} to ${firstSequence - 1} should stand before ${path}: copy the missing segments back from a copy of the data folder, or accept that they are lost: stop obieg, then obieg journal repair`,
+    );
+  }
+
   #damage(current: OpenSegment): ObiegError {
     return new ObiegError(
       "journal-damaged",
@@ -130,4 +134,12 @@ class SegmentReader implements JournalReader {
 /** Opens the journal of a folder for reading, after a sequence. Reads by the files alone, beside the writer. */
 export function openJournalReader(options: { dir: string; after: number; fs?: FileSystem }): JournalReader {
   return new SegmentReader(options.dir, options.fs ?? nodeFileSystem, options.after);
+}
+
+/** First sequence that stands in the segments of a journal; undefined when it has none. */
+export async function firstInJournal(
+  dir: string,
+  fs: FileSystem = nodeFileSystem,
+): Promise<number | undefined> {
+  return (await listSegments(fs, dir))[0]?.firstSequence;
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type FileSystem, nodeFileSystem } from "./file-system.js";
 import { type JournalFault, scanJournal, type SegmentScan } from "./recovery.js";
-import { listSegments, salvage, segmentHeader, segmentHeaderBytes } from "./segment.js";
+import { listSegments, readHeader, salvage, segmentHeader, segmentHeaderBytes } from "./segment.js";
 
 /** How a journal stands. */
 export interface JournalReport {
@@ -22,6 +22,8 @@ export interface RepairReport {
   kept: string[];
   /** Messages saved from behind the damage. */
   salvaged: number;
+  /** The segment that the journal is taken to begin with, when this repair said so; what stood before it is given up. */
+  begins?: string;
 }
 
 function report(scans: readonly SegmentScan[]): JournalReport {
@@ -49,6 +51,11 @@ export async function repairJournal(dir: string, fs: FileSystem = nodeFileSystem
   for (const scan of await scanJournal(fs, dir)) {
     if (scan.faults.some(({ kind }) => kind !== "torn" && kind !== "other-version"))
       await rewrite(fs, dir, scan, done);
+  }
+  const [first] = await listSegments(fs, dir);
+  if (first && first.firstSequence > 1 && !(await isMarked(fs, first.path))) {
+    await markGap(fs, first.path, first.firstSequence);
+    done.begins = first.path;
   }
   return done;
 }
@@ -85,6 +92,16 @@ async function rewrite(fs: FileSystem, dir: string, scan: SegmentScan, done: Rep
   if (later) await markGap(fs, later.path, later.firstSequence);
   done.rewritten.push(path);
   done.kept.push(kept);
+}
+
+async function isMarked(fs: FileSystem, path: string): Promise<boolean> {
+  const file = await fs.open(path, "read");
+  try {
+    const header = await readHeader(file);
+    return header?.version !== undefined || header?.repaired === true;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Lets the segment after a repaired one begin where it does: sequences before it may be lost. */

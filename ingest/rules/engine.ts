@@ -1,9 +1,10 @@
-import { matchesGlob, ObiegError, type RegistryView, type Rule } from "../../devices/index.js";
+import { matchesGlob, type RegistryView, type Rule } from "../../devices/index.js";
 import type { AlertTransition } from "../alerts/port.js";
 import type { IdentifiedValue, StateStore } from "../stores/port.js";
 import { DeadlineHeap } from "./heap.js";
 import type { RuleEngine } from "./port.js";
-import { type KeptTime, RuleTime } from "./time.js";
+import { metaKey, readMeta, type RuleMeta } from "./meta.js";
+import { RuleTime } from "./time.js";
 import {
   type DeviceWatches,
   type FoldContext,
@@ -21,16 +22,8 @@ import {
 } from "./watch.js";
 import { openWording, type UnitOf, withdrawText } from "./wording.js";
 
-interface Meta extends KeptTime {
-  version: 1;
-  position: number;
-  /** Grows with each save; tells whether the last one was committed. */
-  stamp: number;
-}
-
 type StoredState = ThresholdState | SilentState;
 
-const metaKey = "@";
 const saveAfterValues = 100_000;
 const saveAfterMs = 10_000;
 
@@ -44,6 +37,8 @@ export class Engine implements RuleEngine {
   readonly #time: RuleTime;
   #rules: readonly Rule[];
   #position: number;
+  #message: number;
+  #passUntil: number;
   /** States that belong to no watch yet: read from disk, or left by a device or a rule. */
   #orphans = new Map<string, StoredState>();
   #watches = new Map<string, DeviceWatches>();
@@ -74,8 +69,10 @@ export class Engine implements RuleEngine {
     this.#registry = registry;
     this.#rules = rules;
     this.#word = openWording(registry, unitOf);
-    const meta = this.#readMeta();
+    const meta = readMeta(this.#table);
     this.#position = meta?.position ?? 0;
+    this.#message = meta?.message ?? 0;
+    this.#passUntil = meta?.passUntil ?? 0;
     this.#stamp = meta?.stamp ?? 0;
     this.#time = new RuleTime(meta ?? { steadyMs: 0, listenedMs: 0, wallMs: undefined }, monotonic);
     for (const { key, value } of this.#table.getRange()) {
@@ -92,6 +89,11 @@ export class Engine implements RuleEngine {
     if (this.#isPressing || this.#unsaved.length > 0 || this.#gone.size > 0) return true;
     if (this.#valuesSinceSave === 0) return false;
     return this.#valuesSinceSave >= saveAfterValues || this.#nowMs - this.#savedAtMs >= saveAfterMs;
+  }
+
+  passOver(): void {
+    this.#passUntil = this.#message;
+    this.#isPressing = true;
   }
 
   setRules(rules: readonly Rule[]): void {
@@ -111,6 +113,9 @@ export class Engine implements RuleEngine {
       if (value.sequence <= this.#position) continue;
       this.#position = value.sequence;
       this.#valuesSinceSave += 1;
+      if (value.message <= this.#passUntil) continue;
+      this.#passUntil = 0;
+      this.#message = Math.max(this.#message, value.message);
       const untilMs = Math.min(value.receivedMs, nowMs);
       if (untilMs > this.#time.wallMs) {
         this.#time.moveTo(untilMs);
@@ -135,9 +140,11 @@ export class Engine implements RuleEngine {
     for (const key of this.#gone) void this.#table.remove(key);
     for (const [key, watch] of this.#changed) void this.#table.put(key, watch.state);
     this.#stamp += 1;
-    const meta: Meta = {
+    const meta: RuleMeta = {
       version: 1,
       position: this.#position,
+      message: this.#message,
+      passUntil: this.#passUntil,
       stamp: this.#stamp,
       ...this.#time.kept,
     };
@@ -157,24 +164,13 @@ export class Engine implements RuleEngine {
     if (!this.#saved) return;
     const { stamp, transitions } = this.#saved;
     this.#saved = undefined;
-    if (this.#readMeta()?.stamp !== stamp) return;
+    if (readMeta(this.#table)?.stamp !== stamp) return;
     this.#unsaved.splice(0, transitions);
     this.#changed.clear();
     this.#gone.clear();
     this.#isPressing = false;
     this.#valuesSinceSave = 0;
     this.#savedAtMs = this.#nowMs;
-  }
-
-  #readMeta(): Meta | undefined {
-    const meta = this.#table.get(metaKey) as Meta | undefined;
-    if (meta && meta.version !== 1) {
-      throw new ObiegError(
-        "rules-state-version",
-        "the state of the rules was written by a newer version: use that",
-      );
-    }
-    return meta;
   }
 
   #context(): FoldContext {

@@ -18,6 +18,11 @@ export interface RuleEngine {
   tick(nowMs: number): AlertTransition[];
   /** Puts what changed, and the position, into its table. To be called inside the caller's transaction. */
   save(): void;
+  /**
+   * History is made again from the past of the journal: values of messages that were judged before aren't judged again.
+   * Takes effect with the next {@link save}.
+   */
+  passOver(): void;
   /** Replaces the rules; alerts of rules that went are resolved by the next fold. */
   setRules(rules: readonly Rule[]): void;
   /** To be called when devices or places changed; alerts of devices that went are resolved by the next fold. */

@@ -1,7 +1,8 @@
 import { statSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { HistoryCore } from "./core.js";
-import { sha256Of } from "./days.js";
+import { readDays, sha256Of } from "./days.js";
+import { checksumOf, setAside } from "./checksum.js";
 import { appendSeries } from "./hot.js";
 import { enlist } from "./seal.js";
 import { sealedTable } from "./sealed-file.js";
@@ -10,14 +11,15 @@ import { sealedFilesIn, sealedNameOf } from "./upkeep.js";
 
 /**
  * Takes sealed days that lie in the folder of a new database into its manifest: what remains when `history.duckdb` was lost.
- * Of each day the highest revision that can be read is taken.
+ * Of each day the highest revision that is what its checksum says is taken; a damaged one is set aside as `.damaged`.
  */
 export async function adoptSealed(core: HistoryCore): Promise<void> {
   const { dir } = core.options;
+  const adopted = new Set((await readDays(core.database.keeper)).map(({ day }) => day));
   const byDay = new Map<string, { path: string; revision: number }[]>();
   for (const path of sealedFilesIn(join(dir, "history"))) {
     const name = sealedNameOf(path);
-    if (!name) continue;
+    if (!name || adopted.has(name.day)) continue;
     const list = byDay.get(name.day) ?? [];
     list.push({ path, revision: name.revision });
     byDay.set(name.day, list);
@@ -32,6 +34,11 @@ export async function adoptSealed(core: HistoryCore): Promise<void> {
 async function adoptFile(core: HistoryCore, day: string, path: string, revision: number): Promise<boolean> {
   const connection = core.database.keeper;
   let rows: number;
+  const sha256 = await sha256Of(path);
+  if ((checksumOf(path) ?? sha256) !== sha256) {
+    setAside(path);
+    return false;
+  }
   try {
     const found = await rowsOf(
       connection,
@@ -42,6 +49,7 @@ async function adoptFile(core: HistoryCore, day: string, path: string, revision:
       core.series.obtain(textOf(row["device"]), textOf(row["quantity"]), textOf(row["attributes"]));
     }
   } catch {
+    setAside(path);
     return false;
   }
   const unsaved = [...core.series.unsaved];
@@ -54,7 +62,7 @@ async function adoptFile(core: HistoryCore, day: string, path: string, revision:
     file: relative(core.options.dir, path),
     rows,
     bytes: statSync(path).size,
-    sha256: await sha256Of(path),
+    sha256,
     fromMs: local.fromMs,
     toMs: local.toMs,
     demo: false,

@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ObiegError } from "../../devices/index.js";
 import type { HistoryCore } from "./core.js";
+import { writeChecksum } from "./checksum.js";
 import { readDays, sha256Of } from "./days.js";
 import { sync } from "./seal.js";
 import { literal, rowsOf, textOf } from "./sql.js";
@@ -33,6 +34,7 @@ export async function backUp(core: HistoryCore, dir: string): Promise<void> {
     const copy = join(dir, day.file);
     await mkdir(dirname(copy), { recursive: true });
     await copyFile(files.pathOf(day), copy);
+    writeChecksum(copy, day.sha256);
     await sync(copy);
     if ((await sha256Of(copy)) !== day.sha256) {
       throw new ObiegError("backup-copy", `${copy} differs from its original: check the disk, try again`);

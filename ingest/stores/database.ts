@@ -175,7 +175,7 @@ export class Database {
     } catch (cause) {
       throw new ObiegError(
         "history-open",
-        `cannot open ${this.#file}: ${cause instanceof Error ? cause.message : String(cause)}. Stop what else uses it, or restore it from a backup; moved aside, it is rebuilt from the sealed days and the journal's archive`,
+        `cannot open ${this.#file}: ${cause instanceof Error ? cause.message : String(cause)}. Stop what else uses it; if it is damaged: obieg history rebuild sets it aside, and the next start makes it again from the sealed days, the archive and the journal`,
         { cause, detail: { file: this.#file } },
       );
     }

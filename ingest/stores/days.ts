@@ -132,7 +132,7 @@ export class SealedFiles {
     const fault: SealedFault = {
       file: day.file,
       code: "sealed-day-damaged",
-      message: `${day.file} ${what}: copy this file back from a backup of the data folder; until then queries that need ${day.day} are refused`,
+      message: `${day.file} ${what}: take it from a backup (obieg history restore --from BACKUP), or make it again from the archive (obieg history rebuild); until then queries that need ${day.day} are refused`,
     };
     this.#faults.set(day.file, fault);
     return fault;

@@ -32,7 +32,7 @@ import type {
 } from "./port.js";
 import { readQuarantine, writeQuarantine } from "./quarantine-table.js";
 import { readConflicts, readingOf, readReadings } from "./readings-query.js";
-import { prepareSchema } from "./schema.js";
+import { prepareSchema, undecided } from "./schema.js";
 import { sealedRows } from "./sealed-rows.js";
 import { readSeries } from "./series-query.js";
 import { type Series, SeriesTable } from "./series-table.js";
@@ -51,6 +51,8 @@ export class EmbeddedHistory implements History {
   #identity: Identity;
   #position = 0;
   #ledgerRows = 0;
+  /** As `rebuild_until` stands in the database. */
+  #rebuildUntil = 0;
 
   private constructor(core: HistoryCore, identity: Identity) {
     this.#core = core;
@@ -61,15 +63,33 @@ export class EmbeddedHistory implements History {
   /** Use {@link openHistory}. */
   static async open(core: HistoryCore): Promise<EmbeddedHistory> {
     const history = new EmbeddedHistory(core, new Identity(async () => new Map(), 0, 0));
-    const fresh = await prepareSchema(core.database.keeper);
+    await prepareSchema(core.database.keeper);
     await history.#load();
-    if (fresh) await adoptSealed(core);
+    if (history.isNew) await adoptSealed(core);
     await history.#upkeep.tidy();
     return history;
   }
 
   get position(): number {
     return this.#position;
+  }
+
+  get isNew(): boolean {
+    return this.#rebuildUntil === undecided;
+  }
+
+  get rebuildUntil(): number {
+    return Math.max(0, this.#rebuildUntil);
+  }
+
+  beginRebuild(afterSequence: number, untilMessage: number): Promise<void> {
+    return this.#writing.run(async () => {
+      await this.#core.database.write(async (connection) => {
+        await connection.run(`update meta set value = ${afterSequence} where key = 'last_sequence'`);
+        await connection.run(`update meta set value = ${untilMessage} where key = 'rebuild_until'`);
+      });
+      await this.#load();
+    });
   }
 
   get lastSequence(): number {
@@ -107,6 +127,7 @@ export class EmbeddedHistory implements History {
           const replaying = batch.position <= this.#position;
           await writeQuarantine(connection, batch.quarantine, batch.resolved, replaying);
           if (this.#ledgerRows > compactAfterRows) await compactLedger(connection);
+          if (this.isNew) await connection.run("update meta set value = 0 where key = 'rebuild_until'");
           await connection.run(
             `update meta set value = case key when 'position' then ${batch.position} else ${lastSequence} end where key in ('position', 'last_sequence')`,
           );
@@ -122,6 +143,7 @@ export class EmbeddedHistory implements History {
       this.#ledgerRows = this.#ledgerRows > compactAfterRows ? 0 : this.#ledgerRows + batch.ledger.length;
       this.#identity.keep();
       this.#position = batch.position;
+      if (this.isNew) this.#rebuildUntil = 0;
     });
   }
 
@@ -222,8 +244,14 @@ export class EmbeddedHistory implements History {
     const [partial] = await rowsOf(connection, "select count(*)::double as n from ledger_partial");
     this.#ledgerRows = numberOf(partial?.["n"]);
     this.#position = meta.get("position") ?? 0;
+    this.#rebuildUntil = meta.get("rebuild_until") ?? 0;
     const find = (asked: readonly Asked[]): Promise<Found> => this.#find(asked);
-    this.#identity = new Identity(find, options.lateAfterMs, meta.get("last_sequence") ?? 0);
+    this.#identity = new Identity(
+      find,
+      options.lateAfterMs,
+      meta.get("last_sequence") ?? 0,
+      this.#rebuildUntil,
+    );
   }
 
   async #find(asked: readonly Asked[]): Promise<Found> {
@@ -243,9 +271,10 @@ export class EmbeddedHistory implements History {
         found,
         await rowsOf(
           connection,
-          `select r.series, r."time"::double as t, r.value from (${sealedRows(paths, { selected })}) r
+          `select r.series, r."time"::double as t, r.value, r.received::double as r from (${sealedRows(paths, { selected })}) r
            semi join asked a on r.series = a.series and r."time" = a."time"`,
         ),
+        true,
       );
       return found;
     });

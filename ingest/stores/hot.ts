@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { Found, Asked } from "./identity.js";
+import type { Asked, Found, FoundValue } from "./identity.js";
 import type { Series } from "./series-table.js";
 import type { ValueColumns } from "./values.js";
 import {
@@ -78,19 +78,23 @@ export async function findHot(
     found,
     await rowsOf(
       connection,
-      `select r.series, r.time::double as t, r.value from readings r semi join asked a on r.series = a.series and r.time = a.time
+      `select r.series, r.time::double as t, r.value, r.received::double as r from readings r semi join asked a on r.series = a.series and r.time = a.time
        where r.time between ${fromMs} and ${toMs}`,
     ),
   );
 }
 
-/** Notes rows (series, t, value) as found. */
-export function note(found: Found, rows: readonly Row[]): void {
+/** Notes rows (series, t, value, r) as found. */
+export function note(found: Found, rows: readonly Row[], isSealed = false): void {
   for (const row of rows) {
     const series = numberOf(row["series"]);
     let times = found.get(series);
-    if (!times) found.set(series, (times = new Map<number, number>()));
-    times.set(numberOf(row["t"]), numberOf(row["value"]));
+    if (!times) found.set(series, (times = new Map<number, FoundValue>()));
+    times.set(numberOf(row["t"]), {
+      value: numberOf(row["value"]),
+      receivedMs: numberOf(row["r"]),
+      isSealed,
+    });
   }
 }
 

@@ -7,8 +7,16 @@ export interface Asked {
   timeMs: number;
 }
 
+/** A stored value that was found. */
+export interface FoundValue {
+  value: number;
+  receivedMs: number;
+  /** True when it stands in a sealed day. */
+  isSealed: boolean;
+}
+
 /** Stored values by series id, then time. */
-export type Found = Map<number, Map<number, number>>;
+export type Found = Map<number, Map<number, FoundValue>>;
 
 /** Looks up stored values at exactly the given places. */
 export type FindStored = (asked: readonly Asked[]) => Promise<Found>;
@@ -24,8 +32,13 @@ export class Identity {
   #staged: Series[] = [];
   #next: number;
   #last: number;
+  /** Last message of the journal's past that is being read again; 0 when none is. */
+  readonly #rebuildUntil: number;
+  /** Sealed values that a message read again has claimed as its own. */
+  readonly #claimed = new Map<Series, Set<number>>();
 
-  constructor(find: FindStored, lateAfterMs: number, lastSequence: number) {
+  constructor(find: FindStored, lateAfterMs: number, lastSequence: number, rebuildUntil = 0) {
+    this.#rebuildUntil = rebuildUntil;
     this.#find = find;
     this.#lateAfterMs = lateAfterMs;
     this.#last = lastSequence;
@@ -55,6 +68,7 @@ export class Identity {
       series.staged = undefined;
     }
     this.#staged = [];
+    this.#claimed.clear();
     this.#last = this.#next;
   }
 
@@ -62,6 +76,7 @@ export class Identity {
   drop(): void {
     for (const series of this.#staged) series.staged = undefined;
     this.#staged = [];
+    this.#claimed.clear();
     this.#next = this.#last;
   }
 
@@ -72,11 +87,23 @@ export class Identity {
     const newest = series.staged ?? series.newest;
     const known =
       newest && timeMs === newest.timeMs
-        ? newest.value
+        ? { value: newest.value, receivedMs: newest.receivedMs, isSealed: newest.sequence === 0 }
         : newest && timeMs < newest.timeMs
           ? found?.get(series.id)?.get(timeMs)
           : undefined;
-    const verdict = known === undefined ? "stored" : known === value ? "duplicate" : "conflict";
+    const isOwn = (): boolean =>
+      (values.message[row] as number) <= this.#rebuildUntil &&
+      known?.isSealed === true &&
+      known.receivedMs === receivedMs &&
+      this.#claim(series, timeMs);
+    const verdict =
+      known === undefined
+        ? "stored"
+        : known.value !== value
+          ? "conflict"
+          : isOwn()
+            ? "restored"
+            : "duplicate";
     values.verdict[row] = verdictCodes[verdict];
     const isLate =
       (newest !== undefined && timeMs < newest.timeMs) || receivedMs - timeMs > this.#lateAfterMs;
@@ -86,11 +113,20 @@ export class Identity {
     if (verdict === "stored") this.#stage({ timeMs, value, receivedMs, sequence }, series, found);
   }
 
+  /** True for the first who asks for this place. */
+  #claim(series: Series, timeMs: number): boolean {
+    let times = this.#claimed.get(series);
+    if (!times) this.#claimed.set(series, (times = new Set()));
+    if (times.has(timeMs)) return false;
+    times.add(timeMs);
+    return true;
+  }
+
   #stage(value: NewestValue, series: Series, found: Found | undefined): void {
     if (found) {
       let times = found.get(series.id);
-      if (!times) found.set(series.id, (times = new Map<number, number>()));
-      times.set(value.timeMs, value.value);
+      if (!times) found.set(series.id, (times = new Map<number, FoundValue>()));
+      times.set(value.timeMs, { value: value.value, receivedMs: value.receivedMs, isSealed: false });
     }
     const newest = series.staged ?? series.newest;
     if (newest && value.timeMs < newest.timeMs) return;

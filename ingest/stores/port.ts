@@ -2,8 +2,11 @@ import type { Value } from "../../devices/index.js";
 
 export type { StateStore } from "./state.js";
 
-/** What identity says of a value: new, the same again, or the same identity with another number. */
-export type Verdict = "stored" | "duplicate" | "conflict";
+/**
+ * What identity says of a value: new, the same again, or the same identity with another number.
+ * `restored`, only while a history is rebuilt: it stands in a sealed day already, where this very message had brought it.
+ */
+export type Verdict = "stored" | "duplicate" | "conflict" | "restored";
 
 /** A value with its verdict and its place in the order of storing. */
 export interface IdentifiedValue extends Omit<Value, "path"> {
@@ -156,6 +159,15 @@ export interface History {
   readonly position: number;
   /** Sequence of the last stored value; 0 at first. */
   readonly lastSequence: number;
+  /** True until its first commit or {@link beginRebuild}: it holds nothing but the sealed days that lay in its folder. */
+  readonly isNew: boolean;
+  /** Last message of the journal's past that is being read again, or was; 0 when none was. */
+  readonly rebuildUntil: number;
+  /**
+   * Lets a new history be made again from the journal's past, up to message `untilMessage`. Values are numbered after `afterSequence`,
+   * so that consumers that had come so far go on. What a sealed day holds of a message is known again (verdict `restored`).
+   */
+  beginRebuild(afterSequence: number, untilMessage: number): Promise<void>;
   /** An empty batch, to be filled by `add`. */
   gather(): Values;
   /** Judges gathered values in order, against history and each other, and numbers the stored ones. Must be followed by `commit` of the same, or `forget`. */

@@ -5,6 +5,9 @@ import { numberOf, rowsOf } from "./sql.js";
 /** Version of the tables in `history.duckdb` and of the sealed files beside it. */
 export const historyFormat = 2;
 
+/** `rebuild_until` of a history that is new: whether it is made again from the journal's past isn't decided yet. */
+export const undecided = -1;
+
 const counts = [
   "received",
   "decoded",
@@ -54,7 +57,7 @@ export async function prepareSchema(connection: DuckDBConnection): Promise<boole
     await connection.run("begin");
     for (const table of tables) await connection.run(`create table ${table}`);
     await connection.run(
-      `insert into meta values ('format', ${historyFormat}), ('position', 0), ('last_sequence', 0)`,
+      `insert into meta values ('format', ${historyFormat}), ('position', 0), ('last_sequence', 0), ('rebuild_until', ${undecided})`,
     );
     await connection.run("commit");
     return true;

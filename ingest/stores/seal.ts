@@ -8,6 +8,7 @@ import { type SealedDay, sha256Of } from "./days.js";
 import { sealedColumns, sealedFormat, sealedTable } from "./sealed-file.js";
 import { sealedRows } from "./sealed-rows.js";
 import { coveredSlots, expectedSlots, slotsOf } from "./slots.js";
+import { checksumFile, writeChecksum } from "./checksum.js";
 import { literal, literals, numberOf, rowsOf, textOf } from "./sql.js";
 import type { LocalDay } from "./zone.js";
 
@@ -95,9 +96,12 @@ async function writeFile(core: HistoryCore, order: SealOrder): Promise<SealedDra
     );
     await sync(temporary);
     sha256 = await sha256Of(temporary);
+    writeChecksum(path, sha256);
+    await sync(checksumFile(path));
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
+    await rm(checksumFile(path), { force: true });
     throw error;
   }
   await sync(dirname(path));
@@ -247,6 +251,7 @@ export async function sync(path: string): Promise<void> {
 export async function removeFile(path: string): Promise<void> {
   try {
     await rm(path, { force: true });
+    await rm(checksumFile(path), { force: true });
   } catch (cause) {
     throw new ObiegError("history-cleanup", `cannot remove ${path}`, { cause, retryable: true });
   }

@@ -3,9 +3,12 @@ import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { ObiegError } from "../../devices/index.js";
 import { commitFault } from "./commit-fault.js";
+import { checkStateFile, readEveryEntry, worksFault } from "./state-file.js";
 import { Headroom, usedBytesOf } from "./headroom.js";
 
 const headroomBytes = 2 ** 22;
+/** Version of the tables in `works.mdb`. */
+export const stateFormat = 1;
 
 /** The LMDB environment of the works: registry, users, positions, rule state, alerts, outbox, audit. */
 export interface StateStore {
@@ -23,19 +26,22 @@ export interface StateStore {
 }
 
 /**
- * Opens (or makes) the environment in `dir`. Throws LMDB's error when the folder can't be used.
+ * Opens (or makes) the environment in `dir`. Throws `state-damaged`, `state-version`; LMDB's error when the folder can't be used.
  * Each commit is synced before it counts (no overlapping sync): what is read after a start then never hangs on whether
  * the machine was started anew in between.
  */
 export function openState(dir: string): StateStore {
   mkdirSync(dir, { recursive: true });
   const file = join(dir, "works.mdb");
+  checkStateFile(file, worksFault);
   const root: RootDatabase = open({
     path: file,
     maxDbs: 32,
     noSubdir: true,
     overlappingSync: false,
   });
+  readEveryEntry(root, file, worksFault);
+  settleVersion(root, file);
   const headroom = new Headroom(file, headroomBytes);
   const unwritable = (why: string, cause?: unknown): ObiegError =>
     new ObiegError("state-commit", `${file} can't be written: ${why}`, { retryable: true, cause });
@@ -59,4 +65,21 @@ export function openState(dir: string): StateStore {
     },
     close: () => root.close(),
   };
+}
+
+/** Marks a new environment with its version, and refuses another one. */
+function settleVersion(root: RootDatabase, file: string): void {
+  const names = [...root.getKeys()];
+  const meta = root.openDB<number, string>({ name: "meta" });
+  const found = meta.get("format");
+  if (found === stateFormat) return;
+  if (found === undefined && names.length === 0) {
+    meta.putSync("format", stateFormat);
+    return;
+  }
+  throw new ObiegError(
+    "state-version",
+    `${file} has format ${found ?? 0}, this obieg reads format ${stateFormat}: start the obieg that wrote it, or copy a backup of this one's back`,
+    { detail: { found: found ?? 0, supported: stateFormat } },
+  );
 }

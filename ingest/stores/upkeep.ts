@@ -70,6 +70,7 @@ export class Upkeep {
     const { database, options, zone } = this.#core;
     const days = await readDays(database.keeper);
     const named = new Set(days.map((day) => join(options.dir, day.file)));
+    await this.#tidyChecksums(named);
     const standing = new Set(days.map((day) => day.day));
     for (const path of sealedFilesIn(join(options.dir, "history"))) {
       if (named.has(path)) continue;
@@ -83,6 +84,14 @@ export class Upkeep {
         if (numberOf(row?.["n"]) === 0) continue;
       }
       await removeFile(path);
+    }
+  }
+
+  /** Removes checksums whose file a crash has kept from being. A file that is gone but named keeps its checksum. */
+  async #tidyChecksums(named: ReadonlySet<string>): Promise<void> {
+    for (const path of sealedFilesIn(join(this.#core.options.dir, "history"), ".sha256")) {
+      const file = path.slice(0, -".sha256".length);
+      if (!named.has(file) && !existsSync(file)) await removeFile(file);
     }
   }
 
@@ -185,10 +194,10 @@ export function sealedBefore({ zone, options }: HistoryCore, nowMs: number): num
 }
 
 /** Paths of all sealed files (and unfinished ones) under the folder. */
-export function sealedFilesIn(history: string): string[] {
+export function sealedFilesIn(history: string, suffix = ""): string[] {
   if (!existsSync(history)) return [];
   return readdirSync(history, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".parquet") || name.endsWith(".parquet.tmp"))
+    .filter((name) => name.endsWith(`.parquet${suffix}`) || name.endsWith(`.parquet.tmp${suffix}`))
     .map((name) => join(history, name));
 }
 

@@ -3,9 +3,9 @@ import type { IdentifiedValue, Values, Verdict } from "./port.js";
 import type { Series, SeriesTable } from "./series-table.js";
 
 const firstRoom = 4_096;
-const verdicts: readonly Verdict[] = ["stored", "duplicate", "conflict"];
+const verdicts: readonly Verdict[] = ["stored", "duplicate", "conflict", "restored"];
 /** How a verdict is written in its column. */
-export const verdictCodes = { stored: 0, duplicate: 1, conflict: 2 } as const;
+export const verdictCodes = { stored: 0, duplicate: 1, conflict: 2, restored: 3 } as const;
 
 /**
  * Values of a batch as columns; row `i` of each belongs together. Times in epoch milliseconds.
