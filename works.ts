@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import pino from "pino";
@@ -20,6 +20,7 @@ import {
 } from "./devices/index.js";
 import { openAlerts, startDeliverer } from "./ingest/alerts/index.js";
 import { startClockwork } from "./ingest/clockwork.js";
+import { writeRunFile } from "./ingest/data-folder.js";
 import { type DoorStatus, Figures } from "./ingest/figures.js";
 import { type Intake, startIntake } from "./ingest/intake.js";
 import { openReading } from "./ingest/rebuild.js";
@@ -234,10 +235,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     undo.push(() => server.close());
     const token = randomBytes(32).toString("base64url");
     await users.tokens.set(token, { name: "command-line", role: "admin" }, "start");
-    const runFile = join(config.data, runFileName);
-    const run = { pid: process.pid, http: server.address, token };
-    writeFileSync(runFile, JSON.stringify(run), { mode: 0o600 });
-    undo.push(() => rmSync(runFile, { force: true }));
+    undo.push(writeRunFile(join(config.data, runFileName), { http: server.address, token }));
 
     intake = startIntake({
       reader,
@@ -281,11 +279,8 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
         if (position >= durable) await pipeline.tick();
       });
       const settled = openSettledTime(state, () => performance.now());
-      clockwork.every(
-        maintainMs,
-        async () => pipeline.maintain(await settled.look(clock())),
-        firstMaintainMs,
-      );
+      const maintain = async (): Promise<void> => pipeline.maintain(await settled.look(clock()));
+      clockwork.every(maintainMs, maintain, firstMaintainMs);
       if (demo) clockwork.every(demoPastMs, async () => makeDemoPast(past, clock()));
     };
     return { started, doorReady, intake: running, stop };

@@ -1,4 +1,13 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { ObiegError } from "../devices/index.js";
 
@@ -60,4 +69,10 @@ export function startFault(dir: string, error: unknown): unknown {
     `there is no room in ${dir}: free some megabytes, then start again; what was acknowledged is kept (${why})`,
     { cause: error, retryable: true },
   );
+}
+
+/** Tells programs of this user where the running process is found. Gives the way to take it back. */
+export function writeRunFile(file: string, run: { http: string; token: string }): () => void {
+  writeFileSync(file, JSON.stringify({ pid: process.pid, ...run }), { mode: 0o600 });
+  return () => rmSync(file, { force: true });
 }
