@@ -100,14 +100,14 @@ test("subscribers that never read are closed and counted, and nobody waits for t
       return socket;
     }),
   );
-  const payload = Buffer.alloc(65_536, "x");
+  const payload = Buffer.alloc(4_096, "x");
   let sent = 0;
   await until(
     async () => {
       await Promise.all(
-        Array.from({ length: 20 }, () => reader.publishAsync("crowd/loud", payload, { qos: 1 })),
+        Array.from({ length: 100 }, () => reader.publishAsync("crowd/loud", payload, { qos: 1 })),
       );
-      sent += 20;
+      sent += 100;
       return (await refusals(obieg))["outgoing-bytes"] ?? 0;
     },
     (count) => count >= deaf.length,
