@@ -39,7 +39,7 @@ if (!kind || !/^\d+$/.test(values.rounds ?? "")) {
 }
 const env = { ...process.env, [kind.rounds]: values.rounds };
 if (values.seed !== undefined && kind.seed) env[kind.seed] = values.seed;
-const run = spawn("npx", ["vitest", "run", "--disable-console-intercept", kind.file], {
+const run = spawn("npx", ["vitest", "run", "--disable-console-intercept=true", kind.file], {
   env,
   stdio: "inherit",
 });

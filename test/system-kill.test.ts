@@ -9,8 +9,8 @@ const rounds = Number(process.env["OBIEG_KILL_ROUNDS"] ?? 20);
 const publishers = 4;
 const inFlight = 50;
 /** After so many in a round a publisher slows down: the load lasts until the kill, and a thousand rounds stay countable. */
-const burst = 300;
-const pauseMs = 5;
+const burst = 100;
+const pauseMs = 50;
 const rule =
   "{ id: full, kind: threshold, quantity: fill_percent, above: 90, clear: 60, severity: warning, title: { pl: Pełny, en: Full } }";
 const devices = Array.from(
