@@ -53,7 +53,7 @@ function publishUntilCut(
         acknowledged.set(timeMs, fill);
         taken += 1;
         if (taken < burst) publish();
-        else setTimeout(publish, pauseMs);
+        else setTimeout(() => client.connected && publish(), pauseMs);
       },
     );
   };
