@@ -208,6 +208,20 @@ test("a lost database is rebuilt from the sealed days", async () => {
   await again.close();
 });
 
+test("a readable file that isn't what its checksum says is set aside when a lost database is rebuilt", async () => {
+  const { history, clock, dir } = await openTestHistory();
+  await take(history, [valueAt(noonMs - 4 * dayMs, 1), valueAt(noonMs - 5 * dayMs, 2)]);
+  await history.maintain(clock.nowMs);
+  await history.close();
+  rmSync(join(dir, "history.duckdb"));
+  const folder = join(dir, "history", "2026");
+  copyFileSync(join(folder, "2026-06-05.r1.parquet"), join(folder, "2026-06-06.r1.parquet"));
+  const { history: again } = await openTestHistory({ dir });
+  expect((await again.readings({ limit: 10 })).items.map(({ value }) => value)).toEqual([2]);
+  expect(readdirSync(folder)).toContain("2026-06-06.r1.parquet.damaged");
+  await again.close();
+});
+
 test("a backup taken while values come in opens with the answers of one instant", async () => {
   const { history, clock } = await openTestHistory();
   await take(history, [valueAt(noonMs - 4 * dayMs, 1), valueAt(noonMs, 2)]);

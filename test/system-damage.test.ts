@@ -128,7 +128,10 @@ beforeAll(async () => {
   );
   await publish(
     obieg,
-    Array.from({ length: 30 }, (_, n) => ({ time: Date.now() - n * 1_000, fill_percent: (n * 31) % 101 })),
+    Array.from({ length: 30 }, (_, n) => ({
+      time: Date.now() - 30_000 + n * 1_000,
+      fill_percent: (n * 31) % 101,
+    })),
   );
   before = await everything(obieg);
   expect((await runObieg(["backup", backup, "--data", obieg.data])).code).toBe(0);
