@@ -52,10 +52,15 @@ const noCounters = {
   inflightBytes: 0,
   refused: {},
 };
+/** Of the works. What lives as long as a batch stands in columns: more than this only waits to be collected (measured). */
+const maxYoungGenerationSizeMb = 12;
 const loopback = new Set(["127.0.0.1", "::1", "localhost"]);
 
 function startThread(options: WorksOptions): { worker: Worker; failed: Promise<never> } {
-  const worker = new Worker(new URL("./works.js", import.meta.url), { workerData: options });
+  const worker = new Worker(new URL("./works.js", import.meta.url), {
+    workerData: options,
+    resourceLimits: { maxYoungGenerationSizeMb },
+  });
   const failed = new Promise<never>((_resolve, reject) => {
     worker.once("error", reject);
     worker.once("exit", (code) =>

@@ -141,7 +141,10 @@ export class Pipeline {
     try {
       await history.maintain(nowMs);
     } catch (error) {
-      await this.#inTurn(() => history.forget());
+      await this.#inTurn(() => {
+        this.#run += 1;
+        return history.forget();
+      });
       throw error;
     }
   }
@@ -225,6 +228,7 @@ export class Pipeline {
     const { history, sinks, onCommitted } = this.#parts;
     for (const sink of sinks) sink.wake(history.lastSequence);
     onCommitted(stored.values, stored.quarantined);
+    history.release(stored.values);
   }
 
   async #judge(values: Iterable<IdentifiedValue>): Promise<void> {

@@ -1,14 +1,15 @@
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { constants, gunzip, gzip } from "node:zlib";
+import { pipeline } from "node:stream/promises";
+import { constants, createGzip, gunzip } from "node:zlib";
 import { type JournalMessage, ObiegError } from "../../devices/index.js";
 import type { FileSystem, JournalFile } from "./file-system.js";
 import { findRecord, messagesIn } from "./record.js";
 import { formatVersion, segmentHeaderBytes } from "./segment.js";
 
-const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
 const dayMs = 86_400_000;
+const chunkBytes = 2 ** 18;
 
 /** Where used segments go: compressed, one file a segment, `{first}-{last}.journal.gz`. */
 export interface Archive {
@@ -60,6 +61,17 @@ async function readWhole(file: JournalFile, bytes: number): Promise<Buffer> {
   return whole;
 }
 
+/** The first `bytes` of a file, piece by piece: never more than a piece of it in memory. */
+async function* piecesOf(file: JournalFile, bytes: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes;) {
+    const piece = Buffer.allocUnsafe(Math.min(chunkBytes, bytes - at));
+    const got = await file.read(piece, at);
+    if (got === 0) return;
+    at += got;
+    yield piece.subarray(0, got);
+  }
+}
+
 const pad = (sequence: number): string => String(sequence).padStart(16, "0");
 
 /** Opens the archive of a data folder. At its bounds the oldest files go first; what can't be archived is let go with a warning. */
@@ -90,18 +102,27 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     }
   };
   const compress = async (segment: Parameters<Archive["take"]>[0]): Promise<void> => {
-    const source = await fs.open(segment.path, "read");
-    const raw = await readWhole(source, segment.bytes);
-    const packed = await gzipAsync(raw, { level: constants.Z_BEST_SPEED });
     const name = `${pad(segment.firstSequence)}-${pad(segment.lastSequence)}.journal.gz`;
     const temporary = join(dir, `${name}.new`);
     await fs.remove(temporary).catch(() => undefined);
+    let packed = 0;
     try {
+      const source = await fs.open(segment.path, "read");
       const file = await fs.open(temporary, "create");
       try {
-        await file.write(packed, 0);
+        await pipeline(
+          piecesOf(source, segment.bytes),
+          createGzip({ level: constants.Z_BEST_SPEED }),
+          async (pieces: AsyncIterable<Buffer>) => {
+            for await (const piece of pieces) {
+              await file.write(piece, packed);
+              packed += piece.length;
+            }
+          },
+        );
         await file.datasync();
       } finally {
+        await source.close();
         await file.close();
       }
       await fs.rename(temporary, join(dir, name));
@@ -110,7 +131,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       throw error;
     }
     await fs.syncFolder(dir);
-    bytes += packed.length;
+    bytes += packed;
   };
 
   return {

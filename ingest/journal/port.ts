@@ -32,7 +32,7 @@ export interface JournalStatus {
 export interface JournalReader {
   /**
    * Reads messages after the last one read, up to `durableSequence` (told by the door), at most `maxMessages` or `maxBytes`.
-   * Returns an empty array at the end. Throws `journal-damaged` naming file and remedy for a broken record in the middle.
+   * Returns an empty array at the end. The messages can be used until the read after the next one: their memory serves again. Throws `journal-damaged` naming file and remedy for a broken record in the middle.
    */
   read(durableSequence: number, maxMessages: number, maxBytes: number): Promise<JournalMessage[]>;
   close(): Promise<void>;

@@ -11,11 +11,32 @@ interface OpenSegment {
   repaired: boolean;
 }
 
+/** Memory that is used in turns: what one turn took is given out again in the turn after the next. */
+class Windows {
+  #now: Buffer[] = [];
+  #before: Buffer[] = [];
+  #used = 0;
+
+  turn(): void {
+    [this.#now, this.#before] = [this.#before, this.#now];
+    this.#used = 0;
+  }
+
+  take(bytes: number): Buffer {
+    const kept = this.#now[this.#used];
+    const window = kept && kept.length >= bytes ? kept : Buffer.allocUnsafeSlow(bytes);
+    this.#now[this.#used] = window;
+    this.#used += 1;
+    return window;
+  }
+}
+
 class SegmentReader implements JournalReader {
   readonly #dir: string;
   readonly #fs: FileSystem;
   #last: number;
   #open: OpenSegment | undefined;
+  readonly #windows = new Windows();
 
   constructor(dir: string, fs: FileSystem, after: number) {
     this.#dir = dir;
@@ -41,6 +62,7 @@ class SegmentReader implements JournalReader {
     maxBytes: number,
   ): Promise<void> {
     let bytes = 0;
+    this.#windows.turn();
     // Bytes that were read before they were durable may have been cut and written anew since.
     this.#open?.cursor.refresh();
     while (this.#last < durableSequence && messages.length < maxMessages && bytes < maxBytes) {
@@ -80,7 +102,12 @@ class SegmentReader implements JournalReader {
       throw error;
     });
     const header = found?.version === undefined ? found : undefined;
-    const entered = { segment, file, cursor: new SegmentCursor(file), repaired: header?.repaired ?? false };
+    const entered = {
+      segment,
+      file,
+      cursor: new SegmentCursor(file, (bytes) => this.#windows.take(bytes)),
+      repaired: header?.repaired ?? false,
+    };
     if (header) {
       if (segment.firstSequence > this.#last + 1 && header.repaired) this.#last = segment.firstSequence - 1;
       if (segment.firstSequence <= this.#last + 1 || this.#open !== undefined) return entered;

@@ -57,13 +57,16 @@ export async function readHeader(
 /** A window over a segment's bytes that moves forward; records come out of it one after another. */
 export class SegmentCursor {
   readonly #file: JournalFile;
+  readonly #allocate: (bytes: number) => Buffer;
   #buffer: Buffer = Buffer.alloc(0);
   #bufferAt: number;
   #offset = 0;
 
-  constructor(file: JournalFile, position = segmentHeaderBytes) {
+  /** `allocate` makes the windows: at least so many bytes each. */
+  constructor(file: JournalFile, allocate = (bytes: number): Buffer => Buffer.allocUnsafe(bytes)) {
     this.#file = file;
-    this.#bufferAt = position;
+    this.#allocate = allocate;
+    this.#bufferAt = segmentHeaderBytes;
   }
 
   /** File offset of the next record. */
@@ -98,7 +101,7 @@ export class SegmentCursor {
   async #fill(): Promise<boolean> {
     const rest = this.#buffer.subarray(this.#offset);
     const wanted = rest.length >= 4 ? Math.min(rest.readUInt32LE(0), maxRecordBytes) : 0;
-    const next = Buffer.allocUnsafe(Math.max(chunkBytes, wanted, rest.length + 1));
+    const next = this.#allocate(Math.max(chunkBytes, wanted, rest.length + 1));
     rest.copy(next);
     const position = this.position;
     const got = await this.#file.read(next.subarray(rest.length), position + rest.length);

@@ -2,8 +2,9 @@ import type { Logger } from "pino";
 import { ObiegError, type RawRun } from "../../devices/index.js";
 import { type Archive, openArchive } from "./archive.js";
 import { type FileSystem, type JournalFile, nodeFileSystem } from "./file-system.js";
+import { type Done, Group, groupBytes } from "./group.js";
 import type { JournalStatus, JournalWriter } from "./port.js";
-import { recordBytes, writeRecord } from "./record.js";
+import { recordBytes } from "./record.js";
 import { damageOf, scanJournal, type SegmentScan, scanSegment } from "./recovery.js";
 import { createSegment, type Segment } from "./active-segment.js";
 import { segmentHeaderBytes } from "./segment.js";
@@ -23,17 +24,6 @@ export interface JournalOptions {
   log: Pick<Logger, "info" | "warn" | "error">;
 }
 
-type Done = (error: Error | undefined, sequence: number) => void;
-/** Messages that are written and synced together. */
-interface Group {
-  bytes: Buffer<ArrayBuffer>;
-  used: number;
-  firstSequence: number;
-  lastSequence: number;
-  dones: { done: Done; sequence: number }[];
-}
-
-const groupBytes = 2 ** 20;
 const maxPendingBytes = 64 * 2 ** 20;
 const recoverAfterMs = 1_000;
 
@@ -41,14 +31,6 @@ const timeout = (body: () => void, ms: number): (() => void) => {
   const timer = setTimeout(body, ms).unref();
   return () => clearTimeout(timer);
 };
-
-const newGroup = (firstSequence: number, bytes = Buffer.allocUnsafeSlow(groupBytes)): Group => ({
-  bytes,
-  used: 0,
-  firstSequence,
-  lastSequence: firstSequence - 1,
-  dones: [],
-});
 
 /**
  * Cuts the torn end of the last segment, and syncs what stays: a process that died may have written it without syncing it,
@@ -101,7 +83,7 @@ export class Journal implements JournalWriter {
     this.#file = file;
     this.#durable = segments.at(-1)?.lastSequence ?? 0;
     this.#trimmed = (segments[0]?.firstSequence ?? 1) - 1;
-    this.#filling = newGroup(this.#durable + 1);
+    this.#filling = new Group(this.#durable + 1);
   }
 
   /** Opens the journal of a folder: makes it, or checks it and cuts a torn tail. Throws `journal-damaged`, `journal-version`. */
@@ -154,17 +136,7 @@ export class Journal implements JournalWriter {
       done(refusal, 0);
       return;
     }
-    const group = this.#filling;
-    const needed = group.used + bytes;
-    if (needed > group.bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(needed, group.bytes.length * 2));
-      group.bytes.copy(larger, 0, 0, group.used);
-      group.bytes = larger;
-    }
-    const first = group.lastSequence + 1;
-    group.used = writeRecord(group.bytes, group.used, run, first, first - this.#durable);
-    group.lastSequence += run.count;
-    group.dones.push({ done, sequence: group.lastSequence });
+    this.#filling.add(run, this.#durable, done);
     this.#writing ??= this.#write();
   }
 
@@ -188,7 +160,7 @@ export class Journal implements JournalWriter {
     this.#file = file;
     this.#segments.push(segment);
     this.#durable = sequence;
-    this.#filling = newGroup(sequence + 1);
+    this.#filling = new Group(sequence + 1);
     this.trim(sequence);
   }
 
@@ -228,9 +200,9 @@ export class Journal implements JournalWriter {
   /** Writes group after group until none waits. Appends of this turn of the loop travel together. */
   async #write(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#filling.dones.length > 0) {
+    while (!this.#filling.isEmpty) {
       const group = this.#filling;
-      this.#filling = newGroup(group.lastSequence + 1, this.#spare);
+      this.#filling = new Group(group.lastSequence + 1, this.#spare);
       this.#spare = undefined;
       try {
         await this.#commit(group);
@@ -238,7 +210,7 @@ export class Journal implements JournalWriter {
         this.#poison(error as Error, group);
         break;
       }
-      if (group.bytes.length === groupBytes) this.#spare = group.bytes;
+      this.#spare = group.spare;
     }
     this.#writing = undefined;
   }
@@ -246,12 +218,11 @@ export class Journal implements JournalWriter {
   async #commit(group: Group): Promise<void> {
     const segment = this.#segments.at(-1);
     if (!segment) throw new ObiegError("journal-closed", "the journal has no segment");
-    await this.#file.write(group.bytes.subarray(0, group.used), segment.bytes);
+    await this.#file.write(group.records, segment.bytes);
     await this.#file.datasync();
     segment.bytes += group.used;
     segment.lastSequence = this.#durable = group.lastSequence;
-    for (const { done, sequence } of group.dones) done(undefined, sequence);
-    group.dones = [];
+    group.succeed();
     if (segment.bytes >= this.#options.segmentBytes) await this.#rotate();
   }
 
@@ -269,9 +240,9 @@ export class Journal implements JournalWriter {
     this.#fault = { code: "journal-poisoned", message };
     this.#options.log.error({ err: error }, message);
     const refusal = new ObiegError("journal-poisoned", message, { retryable: true, cause: error });
-    const refused = [...group.dones, ...this.#filling.dones];
-    this.#filling = newGroup(this.#durable + 1);
-    for (const { done } of refused) done(refusal, 0);
+    const refused = [group, this.#filling];
+    this.#filling = new Group(this.#durable + 1);
+    for (const one of refused) one.fail(refusal);
     this.#scheduleRecovery();
   }
 
@@ -279,7 +250,7 @@ export class Journal implements JournalWriter {
     if (this.#closed) return;
     this.#callOff = (this.#options.later ?? timeout)(() => {
       this.#writing = this.#recover().finally(() => {
-        this.#writing = this.#filling.dones.length > 0 ? this.#write() : undefined;
+        this.#writing = this.#filling.isEmpty ? undefined : this.#write();
       });
     }, recoverAfterMs);
   }

@@ -42,6 +42,8 @@ import { ValueColumns } from "./values.js";
 import { Zone } from "./zone.js";
 
 const compactAfterRows = 200_000;
+/** Batches whose columns are kept for the next: one is being stored while another is understood. */
+const spareBatches = 2;
 
 /** The embedded history: recent days in DuckDB, sealed days as Parquet, read as one. */
 export class EmbeddedHistory implements History {
@@ -50,6 +52,7 @@ export class EmbeddedHistory implements History {
   readonly #writing = new Lock();
   #identity: Identity;
   #position = 0;
+  readonly #spare: ValueColumns[] = [];
   #ledgerRows = 0;
   /** As `rebuild_until` stands in the database. */
   #rebuildUntil = 0;
@@ -97,7 +100,12 @@ export class EmbeddedHistory implements History {
   }
 
   gather(): ValueColumns {
-    return new ValueColumns(this.#core.series);
+    return this.#spare.pop() ?? new ValueColumns(this.#core.series);
+  }
+
+  release(values: ValueColumns): void {
+    values.clear();
+    if (this.#spare.length < spareBatches) this.#spare.push(values);
   }
 
   identify(values: ValueColumns): Promise<void> {

@@ -170,6 +170,8 @@ export interface History {
   beginRebuild(afterSequence: number, untilMessage: number): Promise<void>;
   /** An empty batch, to be filled by `add`. */
   gather(): Values;
+  /** Takes back a batch that nobody looks at any more, so that its columns serve the next one. */
+  release(values: Values): void;
   /** Judges gathered values in order, against history and each other, and numbers the stored ones. Must be followed by `commit` of the same, or `forget`. */
   identify(values: Values): Promise<void>;
   /** Drops what `identify` remembered of a batch that wasn't committed. */

@@ -13,6 +13,7 @@ export const verdictCodes = { stored: 0, duplicate: 1, conflict: 2, restored: 3 
  */
 export class ValueColumns implements Values {
   readonly series: Series[] = [];
+  #count = 0;
   timeMs = new Float64Array(firstRoom);
   value = new Float64Array(firstRoom);
   receivedMs = new Float64Array(firstRoom);
@@ -30,17 +31,23 @@ export class ValueColumns implements Values {
   }
 
   get count(): number {
-    return this.series.length;
+    return this.#count;
   }
 
   add({ device, quantity, attributes, timeMs, value }: Value, receivedMs: number, message: number): void {
-    const row = this.series.length;
+    const row = this.#count;
+    this.#count += 1;
     if (row === this.timeMs.length) this.#grow(row * 2);
-    this.series.push(this.#table.obtain(device, quantity, attributes));
+    this.series[row] = this.#table.obtain(device, quantity, attributes);
     this.timeMs[row] = timeMs;
     this.value[row] = value;
     this.receivedMs[row] = receivedMs;
     this.message[row] = message;
+  }
+
+  /** Makes room for the next batch. */
+  clear(): void {
+    this.#count = 0;
   }
 
   /** Rows with a verdict, in order. */
