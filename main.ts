@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import pino from "pino";
 import { start } from "./app.js";
 import { addFileCommands, addJournalCommands, addSimulateCommand } from "./commands.js";
+import { addCodecCommands } from "./codec-commands.js";
 import { addRecoveryCommands } from "./recovery-commands.js";
 import { type Config, readConfig } from "./config.js";
 import { addClientCommands } from "./dashboards/commands.js";
@@ -123,6 +124,7 @@ program
 
 addFileCommands(program);
 addJournalCommands(program);
+addCodecCommands(program);
 addRecoveryCommands(program);
 addSimulateCommand(program);
 addClientCommands(program);
