@@ -52,14 +52,17 @@ const noCounters = {
   inflightBytes: 0,
   refused: {},
 };
-/** Of the works. What lives as long as a batch stands in columns: more than this only waits to be collected (measured). */
-const maxYoungGenerationSizeMb = 12;
+/**
+ * Of the works' heap, MB. What lives as long as a batch stands in columns, so a small young generation costs nothing, and V8
+ * collects the old one the sooner the smaller its bound (measured: 60 MB less after a burst of a million messages than without).
+ */
+const worksHeap = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 384 };
 const loopback = new Set(["127.0.0.1", "::1", "localhost"]);
 
 function startThread(options: WorksOptions): { worker: Worker; failed: Promise<never> } {
   const worker = new Worker(new URL("./works.js", import.meta.url), {
     workerData: options,
-    resourceLimits: { maxYoungGenerationSizeMb },
+    resourceLimits: worksHeap,
   });
   const failed = new Promise<never>((_resolve, reject) => {
     worker.once("error", reject);

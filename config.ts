@@ -105,7 +105,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       hotDays: count.default(2).describe("local days kept unsealed"),
       holdDays: count.default(14).describe("how long a sink that lags may hold back sealing, days"),
-      memory: bytes.default(1e8).describe("memory of the embedded database, bytes"),
+      memory: bytes.default(4.8e7).describe("memory of the embedded database, bytes"),
     })
     .prefault({})
     .describe("the embedded history"),

@@ -242,7 +242,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       pipeline,
       position: history.position,
       lingerMs: 20,
-      batch: { messages: 5_000, bytes: 2e6 },
+      batch: { messages: 3_000, bytes: 1e6 },
       onPosition(position) {
         if (holdsTrim === 0) door.tell("trim", position);
       },

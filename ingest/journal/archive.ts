@@ -9,7 +9,7 @@ import { formatVersion, segmentHeaderBytes } from "./segment.js";
 
 const gunzipAsync = promisify(gunzip);
 const dayMs = 86_400_000;
-const chunkBytes = 2 ** 18;
+const chunkBytes = 2 ** 16;
 
 /** Where used segments go: compressed, one file a segment, `{first}-{last}.journal.gz`. */
 export interface Archive {

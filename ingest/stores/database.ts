@@ -186,6 +186,8 @@ export class Database {
       DuckDBInstance.create(this.#file, {
         memory_limit: this.#memoryLimit,
         threads: "2",
+        // What a commit used goes back to the system, instead of being kept for a larger one.
+        allocator_flush_threshold: "4MB",
         temp_directory: `${this.#file}.tmp`,
         autoinstall_known_extensions: "false",
         preserve_insertion_order: "false",

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -8,6 +8,20 @@ import { type CityOptions, cityOf } from "./city.js";
 import { login } from "./generator.js";
 
 const dist = join(import.meta.dirname, "../..");
+
+/** How `npm start` runs the service: settings of the process, and Node's own flags. */
+function startFlags(): { env: Record<string, string>; flags: string[] } {
+  const { scripts } = JSON.parse(readFileSync(join(dist, "package.json"), "utf8")) as {
+    scripts: { start: string };
+  };
+  const [, before = "", flags = ""] =
+    /&& ((?:\w+=\S+ )*)node ((?:--\S+ )*)dist\/main\.js/.exec(scripts.start) ?? [];
+  const env = before
+    .split(" ")
+    .filter(Boolean)
+    .map((one) => one.split("=") as [string, string]);
+  return { env: Object.fromEntries(env), flags: flags.split(" ").filter(Boolean) };
+}
 
 /** A process under measurement. */
 export interface Target {
@@ -125,7 +139,9 @@ export function startService({ dir, data }: Folder, options: ServiceOptions = {}
   const args = ["start", "--no-demo", "--data", data, "--city", join(dir, "city.yaml")];
   args.push("--config", join(dir, "obieg.yaml"), "--mqtt-port", "0", "--http-port", "0");
   args.push("--log-level", "error");
-  return startProcess([join(dist, "main.js"), ...args], {
+  const { env, flags } = startFlags();
+  return startProcess([...flags, join(dist, "main.js"), ...args], {
+    ...env,
     LOAD_SECRET: login.password,
     HOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString("base64")}`,
     OBIEG_ADMIN_TOKEN: "token-of-the-benchmark-0123456789",
