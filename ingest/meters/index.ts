@@ -1,0 +1,14 @@
+export {
+  forget,
+  type MeterAccount,
+  type MeterNews,
+  type MeterUpdate,
+  readMeter,
+  updateMeter,
+} from "./account.js";
+export type { Change, Held, Interval, Mark, MeterOptions, Why } from "./interval.js";
+export type { Correction, LifeEntry } from "./life.js";
+export type { Reading } from "./reading.js";
+export { modulusOf, type Register } from "./register.js";
+export { bookedTotal, type Bucket, spread } from "./spread.js";
+export type { Omission, Skipped } from "./track.js";

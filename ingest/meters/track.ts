@@ -1,0 +1,210 @@
+import type { Register } from "./register.js";
+import { canShow, ceiling, type Reading, type Step, stepBetween } from "./reading.js";
+
+/** How a reading that was taken is linked to the one before. */
+export type Link = "first" | Step["kind"] | "reset" | "jump" | "fall" | "new-epoch";
+
+/** Why a reading was left out. */
+export type Omission = "glitch" | "spike" | "jitter" | "conflict" | "out-of-range" | "undecided";
+
+/** A reading that was taken, and what was counted since the one before (units of the register). */
+export interface Point {
+  reading: Reading;
+  link: Link;
+  counted: number;
+  /** What a jump or a fall that stays is off by. */
+  apart: number;
+  /** True when the amount is what is certain to have flowed, and more may have. */
+  lowerBound: boolean;
+  /** True when nothing has confirmed it. */
+  doubt: boolean;
+  /** True when nothing that comes later can take it back, so that a run may begin here. */
+  settled: boolean;
+}
+
+/** A reading that was left out. */
+export interface Skipped {
+  reading: Reading;
+  why: Omission;
+}
+
+/** What became of each reading of one register. */
+export interface Track {
+  points: Point[];
+  skipped: Skipped[];
+  /** Readings that fit nothing yet; those that come next decide. */
+  pending: Reading[];
+}
+
+/** What began with a rollover, a reset, a jump or a fall, and may still turn out to have been a fault. */
+interface Branch {
+  /** Index of the point that it left. */
+  anchor: number;
+  /** The value it began with; it stands once the register counts on from there. */
+  first: number;
+  below: Branch | undefined;
+}
+
+/** How many readings must agree before a register is believed to stand elsewhere. */
+const agreeing = { reset: 2, jump: 3, fall: 3 };
+
+/** Follows one register through its readings, in the order of their times. */
+export class Follower {
+  readonly #register: Register;
+  readonly #points: Point[];
+  #skipped: Skipped[] = [];
+  #pending: Reading[] = [];
+  #branch: Branch | undefined;
+  #latestMs: number;
+
+  /** Begins at a settled point, or with nothing. */
+  constructor(register: Register, from?: Point) {
+    this.#register = register;
+    this.#points = from ? [from] : [];
+    this.#latestMs = from?.reading.timeMs ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** The last point taken. */
+  get last(): Point | undefined {
+    return this.#points.at(-1);
+  }
+
+  /** True when what comes next depends on the last point alone. */
+  get isSettled(): boolean {
+    return this.#pending.length === 0 && this.#branch === undefined;
+  }
+
+  /** What became of the readings so far; omissions in the order of time. */
+  get track(): Track {
+    this.#skipped.sort(
+      (a, b) => a.reading.timeMs - b.reading.timeMs || a.reading.sequence - b.reading.sequence,
+    );
+    return { points: this.#points, skipped: this.#skipped, pending: this.#pending };
+  }
+
+  /** Takes the next reading. */
+  take(reading: Reading): void {
+    if (reading.timeMs === this.#latestMs) return this.#skip(reading, "conflict");
+    this.#latestMs = reading.timeMs;
+    if (!canShow(this.#register, reading.value)) return this.#skip(reading, "out-of-range");
+    this.#place(reading);
+  }
+
+  /** What would be believed if nothing more came: the last pending readings that agree, in doubt. */
+  undecided(): Point[] {
+    const ref = this.last;
+    const chain = this.#chain();
+    const first = chain[0];
+    if (!ref || !first) return [];
+    const points = [{ ...this.#breach(ref.reading, first), apart: 0, doubt: true }];
+    for (const reading of chain.slice(1)) {
+      const step = stepBetween(this.#register, (points.at(-1) as Point).reading, reading);
+      if (step && step.kind !== "jitter") points.push({ ...plain(reading, step), doubt: true });
+    }
+    return points;
+  }
+
+  #place(reading: Reading): void {
+    const ref = this.last?.reading;
+    if (!ref)
+      return this.#push({ ...plain(reading, { kind: "normal", counted: 0, turns: false }), link: "first" });
+    if (ref.epoch !== undefined && reading.epoch !== undefined && ref.epoch !== reading.epoch)
+      return this.#beginEpoch(ref, reading);
+    const step = stepBetween(this.#register, ref, reading);
+    if (step) {
+      this.#dropPending();
+      if (step.kind === "jitter") return this.#skip(reading, "jitter");
+      if (step.kind === "rollover") this.#fork(reading);
+      return this.#push(plain(reading, step));
+    }
+    if (this.#returnTo(reading)) return this.#place(reading);
+    this.#pending.push(reading);
+    this.#confirm();
+  }
+
+  /** Takes back what was believed since a fault began, when the register goes on as if it had never been. */
+  #returnTo(reading: Reading): boolean {
+    for (let branch = this.#branch; branch; branch = branch.below) {
+      const anchor = this.#points[branch.anchor] as Point;
+      if (!stepBetween(this.#register, anchor.reading, reading)) continue;
+      const taken = this.#points.splice(branch.anchor + 1).map((point) => point.reading);
+      this.#pending.unshift(...taken);
+      this.#branch = branch.below;
+      return true;
+    }
+    return false;
+  }
+
+  /** Believes the pending readings that agree, once they are enough. */
+  #confirm(): void {
+    const ref = this.last as Point;
+    const chain = this.#chain();
+    const breach = this.#breach(ref.reading, chain[0] as Reading);
+    if (chain.length < agreeing[breach.link as keyof typeof agreeing]) return;
+    this.#pending.splice(-chain.length);
+    this.#dropPending();
+    this.#fork(breach.reading);
+    this.#push(breach);
+    for (const reading of chain.slice(1)) this.#place(reading);
+  }
+
+  /** The pending readings at the end that follow one another. */
+  #chain(): Reading[] {
+    let start = this.#pending.length - 1;
+    for (; start > 0; start -= 1) {
+      const [before, after] = [this.#pending[start - 1] as Reading, this.#pending[start] as Reading];
+      const step = stepBetween(this.#register, before, after);
+      if (!step || step.kind === "rollover") break;
+    }
+    return this.#pending.slice(Math.max(0, start));
+  }
+
+  #breach(ref: Reading, reading: Reading): Point {
+    const base = { reading, doubt: false, settled: false };
+    const d = reading.value - ref.value;
+    if (d < 0 && reading.value <= ceiling(this.#register, reading.timeMs - ref.timeMs))
+      return { ...base, link: "reset", counted: reading.value, apart: 0, lowerBound: true };
+    return { ...base, link: d > 0 ? "jump" : "fall", counted: 0, apart: d, lowerBound: true };
+  }
+
+  #beginEpoch(ref: Reading, reading: Reading): void {
+    this.#dropPending();
+    this.#branch = undefined;
+    const fromZero = reading.value <= ceiling(this.#register, reading.timeMs - ref.timeMs);
+    const counted = fromZero ? reading.value : 0;
+    this.#push({
+      reading,
+      link: "new-epoch",
+      counted,
+      apart: 0,
+      lowerBound: true,
+      doubt: !fromZero,
+      settled: false,
+    });
+  }
+
+  #fork(reading: Reading): void {
+    this.#branch = { anchor: this.#points.length - 1, first: reading.value, below: this.#branch };
+  }
+
+  #push(point: Point): void {
+    const { first } = this.#branch ?? {};
+    if (first !== undefined && point.reading.value - first > 2 * this.#register.resolution)
+      this.#branch = undefined;
+    this.#points.push({ ...point, settled: this.isSettled });
+  }
+
+  #dropPending(): void {
+    const ref = this.last?.reading.value ?? 0;
+    for (const reading of this.#pending) this.#skip(reading, reading.value < ref ? "glitch" : "spike");
+    this.#pending = [];
+  }
+
+  #skip(reading: Reading, why: Omission): void {
+    this.#skipped.push({ reading, why });
+  }
+}
+
+function plain(reading: Reading, { kind, counted, turns }: Step): Point {
+  return { reading, link: kind, counted, apart: 0, lowerBound: turns, doubt: turns, settled: false };
+}
