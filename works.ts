@@ -10,10 +10,10 @@ import { runFileName } from "./dashboards/client/address.js";
 import { openUsers } from "./dashboards/users.js";
 import { startServer } from "./dashboards/server.js";
 import {
-  codecFor,
   createValidator,
   type CredentialEntry,
   type DeviceEntry,
+  openCodecs,
   openRegistry,
   type RawMessage,
   unitOf,
@@ -149,7 +149,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     let counted = history.position;
     const pipeline: Pipeline = new Pipeline({
       registry,
-      codecFor,
+      codecFor: openCodecs(registry),
       validate: createValidator(),
       limits: { futureSkewMs: config.limits.futureSkew },
       history,
@@ -249,7 +249,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       log,
     });
     const running = intake;
-    undo.push(() => running.stop());
+    undo.push(() => running.stop().then(() => pipeline.unmapped.save()));
     running.wake(durableSequence);
 
     const started: WorksStarted = {

@@ -1,11 +1,11 @@
 import type { PublishPacket } from "aedes";
-import { type RawRun, runOf } from "../devices/index.js";
+import { isTopic, type RawRun, runOf } from "../devices/index.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
 import type { Packets } from "./lane.js";
 import type { Pace } from "./pace.js";
 import { type Credential, isReserved } from "./rights.js";
-import { isTopic, levelCount } from "./topics.js";
+import { levelCount } from "./topics.js";
 
 /** What the broker knows of a connected client. */
 export interface Guest {

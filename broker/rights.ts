@@ -1,4 +1,4 @@
-import { covers, isFilter, isTopic } from "./topics.js";
+import { covers, isFilter, isTopic } from "../devices/index.js";
 
 /** One credential as the city file and the registry keep it; plain data, can cross a thread. */
 export interface CredentialSnapshot {

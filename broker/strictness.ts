@@ -1,5 +1,5 @@
 import type { Packet } from "mqtt-packet";
-import { isFilter, isTopic } from "./topics.js";
+import { isFilter, isTopic } from "../devices/index.js";
 
 const topicFault = (topic: string): string | undefined => (isTopic(topic) ? undefined : "topic-invalid");
 const filterFault = (filter: string): string | undefined => (isFilter(filter) ? undefined : "filter-invalid");

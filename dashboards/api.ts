@@ -65,6 +65,10 @@ export const deviceSchema = z.object({
   id: z.string(),
   class: z.string(),
   place,
+  model: z.string().nullable().describe("maker and model, as a source's map names it"),
+  identifiers: z
+    .record(z.string(), z.string())
+    .describe("what it is called elsewhere, by scheme: devEui, mac, serial, name, topic"),
   at: pointSchema.nullable(),
   everySeconds: z.number().nullable().describe("reporting interval"),
   fraction: z.string().nullable(),

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Command } from "commander";
-import { parseCity } from "../devices/index.js";
+import { ObiegError, parseCity } from "../devices/index.js";
 import type { Device, LedgerAccount, NewToken, Token } from "./api.js";
 import { type ClientFlags, findService, type Service } from "./client/address.js";
 import { askService, callService, listService } from "./client/call.js";
@@ -113,6 +113,21 @@ function addLedgerCommand(program: Command): void {
     });
 }
 
+/** `scheme=text` as the API takes it. Throws `bad-argument`. */
+function identifiersOf(list: readonly string[] | undefined): Record<string, string> | undefined {
+  return (
+    list &&
+    Object.fromEntries(
+      list.map((one) => {
+        const [, scheme = "", text = ""] = /^(\w+)=(.+)$/.exec(one) ?? [];
+        if (text === "")
+          throw new ObiegError("bad-argument", `"${one}" names no identifier: write devEui=70B3D57ED0061234`);
+        return [scheme, text];
+      }),
+    )
+  );
+}
+
 function addDeviceCommands(program: Command): void {
   const device = program.command("device").description("the devices of a running service");
   clientCommand(device, "add", "add a device and give it a secret, or replace what is known of it")
@@ -126,6 +141,8 @@ function addDeviceCommands(program: Command): void {
     .option("--at <lat,lon>", "position, degrees")
     .option("--fraction <fraction>", "what a bin collects")
     .option("--capacity <litres>", "volume of a bin, litres", Number)
+    .option("--model <model>", "maker and model, as a source's map names it")
+    .option("--identifier <scheme=text...>", "what it is called elsewhere: devEui=…, mac=…, name=…")
     .option("--no-secret", "leave its secret as it is")
     .action(
       async (
@@ -137,6 +154,8 @@ function addDeviceCommands(program: Command): void {
           at?: string;
           fraction?: string;
           capacity?: number;
+          model?: string;
+          identifier?: string[];
           secret: boolean;
         },
       ) => {
@@ -151,6 +170,8 @@ function addDeviceCommands(program: Command): void {
             everySeconds: flags.every,
             fraction: flags.fraction,
             capacityLitres: flags.capacity,
+            model: flags.model,
+            identifiers: identifiersOf(flags.identifier),
           },
         });
         const made = flags.secret

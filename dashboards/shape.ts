@@ -43,6 +43,8 @@ export const deviceOf = (device: DeviceEntry, latest: readonly StoredReading[]):
   id: device.id,
   class: device.class,
   place: device.place,
+  model: device.model ?? null,
+  identifiers: { ...device.identifiers },
   at: device.at ?? null,
   everySeconds: device.everyMs === undefined ? null : device.everyMs / 1_000,
   fraction: device.fraction ?? null,

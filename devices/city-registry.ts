@@ -1,27 +1,24 @@
 import type { Database } from "lmdb";
-import { stringify } from "yaml";
 import type { Channel } from "./channel.js";
 import type { CityFile } from "./city.js";
+import { cityText } from "./city-text.js";
 import { checkDevice } from "./device.js";
 import { ObiegError } from "./error.js";
-import type { DeviceEntry, PlaceEntry, RegistryView } from "./registry.js";
+import { identifierKey, indexIdentifiers } from "./identifier.js";
+import type { CredentialEntry, DeviceEntry, PlaceEntry, RegistryView, SourceEntry } from "./registry.js";
 import type { Rule } from "./rule.js";
 import { hashSecret, newSecret, verifySecret } from "./secret.js";
 
-/** Who may connect, as the front door needs it. Secrets only as hashes. */
-export interface CredentialEntry {
-  user: string;
-  kind: "device" | "gateway" | "application";
-  hash: string;
-  /** Ids or globs of the devices that a gateway publishes for. */
-  publishesFor: string[];
-  /** Topic filters of an application. */
-  publish: string[];
-  subscribe: string[];
-}
-
 /** Kinds of entries that a city file holds. */
-export type EntryKind = "city" | "place" | "device" | "credential" | "rule" | "channel" | "retention";
+export type EntryKind =
+  | "city"
+  | "place"
+  | "device"
+  | "credential"
+  | "source"
+  | "rule"
+  | "channel"
+  | "retention";
 
 /** What a city file would change. */
 export interface RegistryDiff {
@@ -63,6 +60,8 @@ export class CityRegistry implements RegistryView {
   readonly #listeners = new Set<(change: RegistryDiff) => void>();
   #devices = new Map<string, DeviceEntry>();
   #places = new Map<string, PlaceEntry>();
+  #identified = new Map<string, DeviceEntry>();
+  #sources: readonly SourceEntry[] = [];
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(store: RegistryStore, clock: () => number) {
@@ -89,6 +88,14 @@ export class CityRegistry implements RegistryView {
 
   devices(): DeviceEntry[] {
     return [...this.#devices.values()];
+  }
+
+  byIdentifier(scheme: string, text: string): DeviceEntry | undefined {
+    return this.#identified.get(identifierKey(scheme, text));
+  }
+
+  sources(): readonly SourceEntry[] {
+    return this.#sources;
   }
 
   place(id: string): PlaceEntry | undefined {
@@ -158,6 +165,11 @@ export class CityRegistry implements RegistryView {
         `${device.place} isn't among the places: see GET /api/v1/places`,
       );
     }
+    for (const [scheme, text] of Object.entries(device.identifiers ?? {})) {
+      const holder = this.byIdentifier(scheme, text);
+      if (holder && holder.id !== device.id)
+        throw new ObiegError("device-invalid", `identifiers.${scheme}: ${text} is ${holder.id}'s already`);
+    }
     const sinceMs = this.#devices.get(device.id)?.sinceMs ?? this.#clock();
     return this.#change(who, () => new Map(this.#entries).set(`device/${device.id}`, { ...device, sinceMs }));
   }
@@ -195,35 +207,7 @@ export class CityRegistry implements RegistryView {
 
   /** The registry as a `city.yaml`; secrets are left as names of files and of the environment. */
   exportCity(): string {
-    const { name, timeZone, language } = this.city;
-    const devices = this.devices().map(({ everyMs, sinceMs: _since, ...rest }) =>
-      everyMs === undefined ? rest : { ...rest, every: everyMs },
-    );
-    const credentials = this.credentials().map(({ user, publishesFor, publish, subscribe }) => ({
-      user,
-      secretFile: `secrets/${user}`,
-      ...(publishesFor.length > 0 ? { publishesFor } : {}),
-      ...(publish.length > 0 ? { publish } : {}),
-      ...(subscribe.length > 0 ? { subscribe } : {}),
-    }));
-    const channels = this.channels().map((channel) => ({
-      ...channel,
-      secret: `\${WEBHOOK_${channel.id.toUpperCase().replaceAll("-", "_")}}`,
-    }));
-    const retention = Object.fromEntries(
-      [...this.#entries].flatMap(([key, days]) =>
-        key.startsWith("retention/") ? [[key.slice(10), days]] : [],
-      ),
-    );
-    return stringify({
-      city: { name, timeZone, language },
-      places: this.places(),
-      devices,
-      credentials,
-      rules: this.rules(),
-      channels,
-      retention,
-    });
+    return cityText(this, (deviceClass) => this.retentionDays(deviceClass));
   }
 
   #list<T>(kind: EntryKind): T[] {
@@ -257,6 +241,8 @@ export class CityRegistry implements RegistryView {
       };
       wanted.set(`credential/${user}`, entry);
     }
+    for (const [index, source] of city.sources.entries())
+      wanted.set(`source/${String(index + 1).padStart(3, "0")}`, source);
     for (const rule of city.rules) wanted.set(`rule/${rule.id}`, rule);
     for (const channel of city.channels) wanted.set(`channel/${channel.id}`, channel);
     for (const [deviceClass, days] of Object.entries(city.retention))
@@ -304,6 +290,8 @@ export class CityRegistry implements RegistryView {
 
   #index(): void {
     this.#devices = new Map(this.#list<DeviceEntry>("device").map((device) => [device.id, device]));
+    this.#identified = indexIdentifiers(this.#devices.values());
+    this.#sources = this.#list<SourceEntry>("source");
     this.#places = new Map(this.#list<PlaceEntry>("place").map((place) => [place.id, place]));
   }
 }

@@ -1,35 +1,13 @@
 import { z } from "zod";
 import { channelSchema } from "./channel.js";
 import { at, deviceId, deviceSchema, placeId } from "./device.js";
+import { identifierKey } from "./identifier.js";
 import { deviceClasses, quantities } from "./quantity.js";
 import { ruleSchema } from "./rule.js";
+import { isTimeZone, sourceSchema, topicFilter } from "./source.js";
 import { type FaultReport, parseYamlFile } from "./yaml-file.js";
 
 const name = z.string().min(1).max(200);
-const topicFilter = z
-  .string()
-  .min(1)
-  .max(256)
-  .refine(isTopicFilter, "a topic filter: + alone between slashes, # alone at the end")
-  .describe("MQTT topic filter");
-
-function isTopicFilter(filter: string): boolean {
-  const levels = filter.split("/");
-  return levels.every((level, index) =>
-    level.includes("#")
-      ? level === "#" && index === levels.length - 1
-      : !level.includes("+") || level === "+",
-  );
-}
-
-function isTimeZone(zone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone !== "";
-  } catch {
-    return false;
-  }
-}
-
 const place = z.strictObject({
   id: placeId,
   kind: z.enum(["city", "district", "site", "building", "household"]),
@@ -68,6 +46,11 @@ const shape = z.strictObject({
   places: z.array(place).max(100_000).default([]),
   devices: z.array(deviceSchema).max(1_000_000).default([]),
   credentials: z.array(credential).max(1_000_000).default([]),
+  sources: z
+    .array(sourceSchema)
+    .max(100)
+    .default([])
+    .describe("which topics speak which format; the first that fits, then the formats' own topics"),
   rules: z.array(ruleSchema).max(1_000).default([]),
   channels: z.array(channelSchema).max(100).default([]),
   retention: z
@@ -111,6 +94,18 @@ function checkTogether(raw: unknown, report: FaultReport): void {
   };
   const places = unique("places", "id");
   unique("devices", "id");
+  const identified = new Set<string>();
+  for (const { index, entry } of entriesOf(raw, "devices")) {
+    const { identifiers } = entry;
+    if (typeof identifiers !== "object" || identifiers === null) continue;
+    for (const [scheme, text] of Object.entries(identifiers as Record<string, unknown>)) {
+      if (typeof text !== "string") continue;
+      const key = identifierKey(scheme, text);
+      if (identified.has(key))
+        report(["devices", index, "identifiers", scheme], `"${text}" is another device's ${scheme} already`);
+      identified.add(key);
+    }
+  }
   unique("credentials", "user");
   unique("rules", "id");
   unique("channels", "id");

@@ -16,6 +16,23 @@ export interface DecodedField {
   path: string;
 }
 
+/** A number of a payload that has no quantity: neither its format nor a source's map names one. */
+export interface UnmappedField {
+  /** The field's own name, levels divided by dots: `ENERGY.Period`. */
+  field: string;
+  value: number;
+  /** JSON pointer into the payload. */
+  path: string;
+}
+
+/** What a message says of one device. */
+export interface DeviceFields {
+  device: string;
+  fields: DecodedField[];
+  faults: Fault[];
+  unmapped?: UnmappedField[];
+}
+
 /** Something of a message that can't be taken: why, and where. Codes are listed in the room's README. */
 export interface Fault {
   code: string;
@@ -27,8 +44,12 @@ export interface Fault {
 
 /** What a codec makes of one message. */
 export type Decoded =
-  | { kind: "decoded"; device: string; fields: DecodedField[]; faults: Fault[] }
-  | { kind: "ignored"; reason: string }
+  | (DeviceFields & {
+      kind: "decoded";
+      /** What the message says of other devices: their values count under them, the message under `device`. */
+      others?: DeviceFields[];
+    })
+  | { kind: "ignored"; reason: string; device?: string }
   | { kind: "refused"; device: string | undefined; fault: Fault };
 
 /**

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { fractions } from "./attributes.js";
 import { ObiegError } from "./error.js";
+import { identifiersSchema } from "./identifier.js";
 import { deviceClasses } from "./quantity.js";
 import type { DeviceEntry } from "./registry.js";
 import { durationSchema } from "./rule.js";
@@ -35,6 +36,8 @@ const parts = {
   id: deviceId,
   class: z.enum(deviceClasses as [string, ...string[]]).describe("device class"),
   place: placeId.describe("where it stands"),
+  model: z.string().min(1).max(100).optional().describe("maker and model, as a source's map names it"),
+  identifiers: identifiersSchema.optional(),
   at: at.optional(),
   fraction: z.enum(fractions).optional().describe("what a bin collects"),
   capacityLitres: z.number().positive().max(100_000).optional().describe("volume of a bin, litres"),

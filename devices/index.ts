@@ -1,19 +1,20 @@
 export { attributeNames, attributesText, fractions, parseAttributes } from "./attributes.js";
 export { type Channel, channelSchema, isWebhookSecret } from "./channel.js";
 export { type CityFile, type CityOutside, citySchema, parseCity } from "./city.js";
-export {
-  CityRegistry,
-  type CredentialEntry,
-  openRegistry,
-  type RegistryChange,
-  type RegistryDiff,
-} from "./city-registry.js";
-export type { Codec, Decoded, DecodedField, Fault } from "./codec.js";
+export { CityRegistry, openRegistry, type RegistryChange, type RegistryDiff } from "./city-registry.js";
+export type { Codec, Decoded, DecodedField, DeviceFields, Fault, UnmappedField } from "./codec.js";
 export { type ErrorOptions, ObiegError } from "./error.js";
-export { codecFor } from "./formats/table.js";
+export { formats, openCodecs } from "./formats/table.js";
 export type { JournalMessage, RawMessage } from "./message.js";
 export { deviceClasses, quantities, type Quantity, type QuantityKind, unitOf } from "./quantity.js";
-export type { DeviceEntry, PlaceEntry, RegistryView } from "./registry.js";
+export type {
+  CredentialEntry,
+  DeviceEntry,
+  PlaceEntry,
+  RegistryView,
+  SourceEntry,
+  SourceMapping,
+} from "./registry.js";
 export {
   type BilingualText,
   durationSchema,
@@ -29,6 +30,7 @@ export {
 export { messagesOf, type RawRun, runOf } from "./run.js";
 export { hashSecret, newSecret, verifySecret } from "./secret.js";
 export { parseTime } from "./time.js";
+export { covers, isFilter, isTopic } from "./topic.js";
 export { createResolver } from "./unit.js";
 export { createValidator, type Validate, type Validated, type ValidationLimits } from "./validation.js";
 export type { Value } from "./value.js";

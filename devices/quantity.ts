@@ -10,6 +10,8 @@ export type Dimension =
   | "energy"
   | "reactive-energy"
   | "power"
+  | "apparent-power"
+  | "reactive-power"
   | "voltage"
   | "current"
   | "frequency"
@@ -62,6 +64,8 @@ const units: Readonly<Record<string, UnitRow>> = Object.fromEntries(
       ["kwh", "kWh", "kW.h", "energy"],
       ["kvarh", "kvarh", "kV.A.h{reactive}", "reactive-energy"],
       ["w", "W", "W", "power"],
+      ["va", "VA", "V.A", "apparent-power"],
+      ["var", "var", "V.A{reactive}", "reactive-power"],
       ["v", "V", "V", "voltage"],
       ["a", "A", "A", "current"],
       ["hz", "Hz", "Hz", "frequency"],
@@ -130,6 +134,11 @@ const rows: readonly Quantity[] = [
   row("reactive_energy_import", "kvarh", "counter", [0, maxRegister], meters, register),
   row("reactive_energy_export", "kvarh", "counter", [0, maxRegister], meters, register),
   row("power", "w", "gauge", [-1e7, 1e7], `${meters} heat-meter`, "10 MW, a district's heat substation"),
+  ...["power_l1", "power_l2", "power_l3"].map((stem) =>
+    row(stem, "w", "gauge", [-1e7, 1e7], meters, "as power"),
+  ),
+  row("apparent_power", "va", "gauge", [-1e7, 1e7], meters, "as power"),
+  row("reactive_power", "var", "gauge", [-1e7, 1e7], meters, "as power"),
   ...["voltage", "voltage_l1", "voltage_l2", "voltage_l3"].map((stem) =>
     row(stem, "v", "gauge", [0, 300], meters, en50160),
   ),

@@ -3,6 +3,10 @@ export interface DeviceEntry {
   id: string;
   class: string;
   place: string;
+  /** Maker and model as its mapping names it. */
+  model?: string;
+  /** What it is called elsewhere, by scheme: `{ devEui, mac, serial, name, topic }`; unique within a scheme. */
+  identifiers?: Readonly<Record<string, string>>;
   /** Latitude, longitude in degrees (WGS 84). */
   at?: [number, number];
   /** Reporting interval, milliseconds. */
@@ -24,11 +28,52 @@ export interface PlaceEntry {
   at?: [number, number];
 }
 
+/** Who may connect, as the front door needs it. Secrets only as hashes. */
+export interface CredentialEntry {
+  user: string;
+  kind: "device" | "gateway" | "application";
+  hash: string;
+  /** Ids or globs of the devices that a gateway publishes for. */
+  publishesFor: string[];
+  /** Topic filters of a gateway or an application. */
+  publish: string[];
+  subscribe: string[];
+}
+
+/** What a field of a source means. */
+export interface SourceMapping {
+  /** The field's own name, levels divided by dots; `*` stands for any characters. */
+  from: string;
+  quantity?: string | undefined;
+  /** UCUM unit of the number after scale and offset. */
+  unit?: string | undefined;
+  scale?: number | undefined;
+  offset?: number | undefined;
+  /** Holds for devices of this model alone. */
+  model?: string | undefined;
+  ignore?: true | undefined;
+}
+
+/** Which topics speak which format. */
+export interface SourceEntry {
+  topics?: string[] | undefined;
+  format: string;
+  device?:
+    | { level?: number | undefined; field?: string | undefined; identifier?: string | undefined }
+    | undefined;
+  timeZone?: string | undefined;
+  map: SourceMapping[];
+}
+
 /** What a reader of the registry may ask. All answers are snapshots, in memory. */
 export interface RegistryView {
   readonly city: { name: string; timeZone: string; language: "pl" | "en" };
   device(id: string): DeviceEntry | undefined;
   devices(): DeviceEntry[];
+  /** The device that is called so elsewhere, however a hexadecimal identifier is written. */
+  byIdentifier(scheme: string, text: string): DeviceEntry | undefined;
+  /** The city's sources in their order; the same list until it changes. */
+  sources(): readonly SourceEntry[];
   place(id: string): PlaceEntry | undefined;
   places(): PlaceEntry[];
   /** Ids of the devices at a place or below it. */

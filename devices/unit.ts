@@ -53,6 +53,14 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
     ["kW", "kw", 1_000],
     ["MW", "mw", 1e6],
   ],
+  "apparent-power": [
+    ["V.A", "va", 1],
+    ["kV.A", "kva", 1_000],
+  ],
+  "reactive-power": [
+    ["V.A{reactive}", "var", 1],
+    ["kV.A{reactive}", "kvar", 1_000],
+  ],
   voltage: [
     ["V", "v", 1],
     ["mV", "mv", 0.001],
@@ -81,6 +89,9 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
     ["hPa", "hpa", 0.1],
     ["mbar", "mbar", 0.1],
     ["bar", "bar", 100],
+    // By definition of the conventional columns: 13,595.1 kg/m³ and 9.80665 m/s².
+    ["mm[Hg]", "mmhg", 0.133_322_387_415],
+    ["[in_i'Hg]", "inhg", 3.386_388_640_341],
   ],
   "mass-concentration": [
     ["ug/m3", "ug_m3", 1],
@@ -125,6 +136,12 @@ const aliases: Readonly<Record<string, string>> = {
   ppb: "[ppb]",
   dB: "dB[SPL]",
   dBm: "dB[mW]",
+  VA: "V.A",
+  kVA: "kV.A",
+  var: "V.A{reactive}",
+  kvar: "kV.A{reactive}",
+  mmHg: "mm[Hg]",
+  inHg: "[in_i'Hg]",
   kvarh: "kV.A.h{reactive}",
   "°": "deg",
 };

@@ -1,4 +1,4 @@
-import type { Decoded, DecodedField, Fault } from "./codec.js";
+import type { DecodedField, DeviceFields, Fault } from "./codec.js";
 import type { DeviceEntry } from "./registry.js";
 import { type Conversion, createResolver } from "./unit.js";
 import type { Value } from "./value.js";
@@ -59,7 +59,7 @@ function judge(
 
 /** Judges the decoded fields of a message of a registered device. Guarantee: pure. */
 export type Validate = (
-  decoded: Decoded & { kind: "decoded" },
+  decoded: Pick<DeviceFields, "fields" | "faults">,
   device: DeviceEntry,
   receivedMs: number,
   limits: ValidationLimits,

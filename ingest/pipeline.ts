@@ -1,6 +1,8 @@
 import {
   type Codec,
   type Decoded,
+  type DeviceEntry,
+  type DeviceFields,
   type JournalMessage,
   ObiegError,
   type RegistryView,
@@ -9,11 +11,12 @@ import {
 } from "../devices/index.js";
 import type { AlertTransition } from "./alerts/port.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
-import { quarantineFields, quarantineWhole, unknownDeviceCode } from "./quarantine.js";
+import { faultsOfUnknown, quarantineFields, quarantineWhole, unknownDeviceCode } from "./quarantine.js";
 import type { RuleEngine } from "./rules/port.js";
 import { Replay, type ReplayReport } from "./replay.js";
 import type { History, HistoryBatch, IdentifiedValue, QuarantineEntry, Sink, Values } from "./stores/port.js";
 import type { StateStore } from "./stores/state.js";
+import { type Unmapped, UnmappedBook } from "./unmapped.js";
 
 /** What the pipeline works with; everything outside comes through these. */
 export interface PipelineParts {
@@ -37,6 +40,8 @@ export interface Batch {
   readonly messages: readonly JournalMessage[];
   readonly values: Values;
   readonly quarantined: QuarantineEntry[];
+  /** Numbers without a quantity. */
+  readonly unmapped: Unmapped[];
   readonly ledger: LedgerBook;
   /** Which run of history it was gathered for: one that failed is understood anew. */
   readonly run: number;
@@ -44,6 +49,8 @@ export interface Batch {
 
 /** The story of a reading after its acknowledgement. One batch at a time, in the order of the journal. */
 export class Pipeline {
+  /** Fields that nobody gave a quantity. */
+  readonly unmapped: UnmappedBook;
   readonly #parts: PipelineParts;
   /** Ends when the batch under way does: batches and replays take turns. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -54,6 +61,7 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
+    this.unmapped = new UnmappedBook(parts.state);
   }
 
   /**
@@ -63,7 +71,14 @@ export class Pipeline {
   understand(messages: readonly JournalMessage[]): Batch {
     const { history, dayOf } = this.#parts;
     const ledger = new LedgerBook(dayOf);
-    const batch = { messages, values: history.gather(), quarantined: [], ledger, run: this.#run };
+    const batch = {
+      messages,
+      values: history.gather(),
+      quarantined: [],
+      unmapped: [],
+      ledger,
+      run: this.#run,
+    };
     for (const message of messages) this.#validate(batch, message, this.#decode(message));
     return batch;
   }
@@ -138,6 +153,7 @@ export class Pipeline {
   /** Lets history do what is due; a fault of that (sealing on a full disk) may have closed it, so it is brought back between batches. */
   async maintain(nowMs: number): Promise<void> {
     const { history } = this.#parts;
+    await this.#inTurn(() => this.unmapped.save());
     try {
       await history.maintain(nowMs);
     } catch (error) {
@@ -164,8 +180,8 @@ export class Pipeline {
   }
 
   #validate(batch: Batch, message: JournalMessage, decoded: Decoded): void {
-    const { registry, validate, limits } = this.#parts;
-    const named = decoded.kind === "ignored" ? undefined : decoded.device;
+    const { registry } = this.#parts;
+    const named = decoded.device;
     const device = named === undefined ? undefined : registry.device(named);
     const account = batch.ledger.account(device?.id ?? unknownDevice, message.receivedMs);
     account.messages.received += 1;
@@ -182,14 +198,33 @@ export class Pipeline {
       batch.quarantined.push(quarantineWhole(message, named ?? unknownDevice, fault));
       return;
     }
-    const { values, faults } = validate(decoded, device, message.receivedMs, limits);
     account.messages.decoded += 1;
-    account.values.decoded += values.length + faults.length;
+    const before = batch.quarantined.length;
+    this.#values(batch, message, decoded, device, 0);
+    for (const part of decoded.others ?? [])
+      this.#values(batch, message, part, registry.device(part.device), batch.quarantined.length - before);
+  }
+
+  /** Takes what a message says of one device, which a message of several may name without knowing it; `after`: entries made of it before. */
+  #values(
+    batch: Batch,
+    message: JournalMessage,
+    part: DeviceFields,
+    device: DeviceEntry | undefined,
+    after: number,
+  ): void {
+    const { validate, limits } = this.#parts;
+    const account = batch.ledger.account(device?.id ?? unknownDevice, message.receivedMs).values;
+    const { values, faults } = device
+      ? validate(part, device, message.receivedMs, limits)
+      : { values: [], faults: faultsOfUnknown(part) };
+    account.decoded += values.length + faults.length;
     for (const value of values) batch.values.add(value, message.receivedMs, message.sequence);
     if (faults.length > 0) {
-      account.values.quarantined += faults.length;
-      batch.quarantined.push(...quarantineFields(message, device.id, faults));
+      account.quarantined += faults.length;
+      batch.quarantined.push(...quarantineFields(message, part.device, faults, "", after));
     }
+    if (device && part.unmapped) batch.unmapped.push({ message, device: device.id, fields: part.unmapped });
   }
 
   async #identify(batch: Batch): Promise<void> {
@@ -197,11 +232,14 @@ export class Pipeline {
     batch.ledger.count(batch.values);
   }
 
-  async #store({ messages, values, ledger, quarantined }: Batch): Promise<void> {
+  async #store({ messages, values, ledger, quarantined, unmapped }: Batch): Promise<void> {
     const last = messages.at(-1);
     if (!last) throw new ObiegError("empty-batch", "a batch holds at least one message");
-    await this.#commit({ position: last.sequence, values, ledger: ledger.deltas(), quarantine: quarantined });
-    this.#unjudged = { values, quarantined };
+    const quarantine =
+      unmapped.length > 0 ? [...quarantined, ...this.unmapped.entriesOf(unmapped)] : quarantined;
+    await this.#commit({ position: last.sequence, values, ledger: ledger.deltas(), quarantine });
+    this.unmapped.count(unmapped);
+    this.#unjudged = { values, quarantined: quarantine };
   }
 
   #commit(batch: HistoryBatch): Promise<void> {
@@ -224,6 +262,7 @@ export class Pipeline {
     const stored = this.#unjudged;
     if (!stored) return;
     await this.#judge(stored.values);
+    if (this.unmapped.hasNew) await this.unmapped.save();
     this.#unjudged = undefined;
     const { history, sinks, onCommitted } = this.#parts;
     for (const sink of sinks) sink.wake(history.lastSequence);

@@ -1,8 +1,11 @@
-import type { Fault, JournalMessage } from "../devices/index.js";
+import type { DeviceFields, Fault, JournalMessage, UnmappedField } from "../devices/index.js";
 import type { QuarantineEntry } from "./stores/port.js";
 
 /** Reason of a message whose device isn't registered; it counts under `(unknown)` whatever else is wrong with it. */
 export const unknownDeviceCode = "unknown-device";
+
+/** Reason of a number that has no quantity; it isn't a value, so the account of values doesn't know it. */
+export const unmappedCode = "unmapped-field";
 
 function entry(message: JournalMessage, device: string, n: number, fault: Fault): QuarantineEntry {
   return {
@@ -27,18 +30,42 @@ export function quarantineWhole(message: JournalMessage, device: string, fault: 
   return { ...entry(message, device, 0, fault), whole: true, count: 0 };
 }
 
-/** Quarantines the fields at fault of one message: one entry a reason. `mark` ends the ids of a replay, so that they stay unique. */
+/** Quarantines a number that has no quantity: one that came for the first time. */
+export function unmappedEntry(
+  message: JournalMessage,
+  device: string,
+  { field, value, path }: UnmappedField,
+  n: number,
+): QuarantineEntry {
+  const detail = `${field.slice(0, 100)} (${value}) has no quantity: name one in the map of a source (obieg source suggest), then replay`;
+  return {
+    ...entry(message, device, n, { code: unmappedCode, path, detail }),
+    id: `${message.sequence}-u${n}`,
+  };
+}
+
+/** The fields of a device that isn't registered, in a message of another one. */
+export function faultsOfUnknown({ fields, faults }: DeviceFields): Fault[] {
+  const detail = "not in the registry: add the device, then replay";
+  return [...fields, ...faults].map(({ path }) => ({ code: unknownDeviceCode, path, detail }));
+}
+
+/**
+ * Quarantines the fields at fault of one device in a message: one entry a reason. `mark` ends the ids of a replay, so that they stay
+ * unique; `after` is how many entries the message has already.
+ */
 export function quarantineFields(
   message: JournalMessage,
   device: string,
   faults: readonly Fault[],
   mark = "",
+  after = 0,
 ): QuarantineEntry[] {
   const byReason = new Map<string, QuarantineEntry>();
   for (const fault of faults) {
     const known = byReason.get(fault.code);
     if (!known) {
-      const made = entry(message, device, byReason.size + 1, fault);
+      const made = entry(message, device, after + byReason.size + 1, fault);
       byReason.set(fault.code, { ...made, id: `${made.id}${mark}` });
     } else {
       known.count += 1;

@@ -1,6 +1,15 @@
-import type { Codec, RegistryView, Validate, ValidationLimits } from "../devices/index.js";
+import type {
+  Codec,
+  DeviceFields,
+  Fault,
+  JournalMessage,
+  RegistryView,
+  Validate,
+  ValidationLimits,
+  Value,
+} from "../devices/index.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
-import { quarantineFields, unknownDeviceCode } from "./quarantine.js";
+import { faultsOfUnknown, quarantineFields, unknownDeviceCode, unmappedCode } from "./quarantine.js";
 import type { HistoryBatch, QuarantineEntry, Values } from "./stores/port.js";
 
 /** What a replay did. */
@@ -20,6 +29,19 @@ export interface ReplayParts {
   dayOf: (timeMs: number) => string;
   clock: () => number;
 }
+
+/** What is left of a part of a message when validation and the entry's paths had their say. */
+interface Judged {
+  device: string;
+  /** Whose account its values count in. */
+  account: string;
+  values: Value[];
+  faults: Fault[];
+}
+
+/** Whose account an entry counts in. */
+const placeOf = ({ reason, device }: QuarantineEntry): string =>
+  reason === unknownDeviceCode ? unknownDevice : device;
 
 /** One replay under way: which values come back, what it moves in the ledger, which entries it closes. */
 export class Replay {
@@ -56,7 +78,7 @@ export class Replay {
   }
 
   #take(entry: QuarantineEntry): boolean {
-    const { registry, codecFor, validate, limits, clock } = this.#parts;
+    const { registry, codecFor } = this.#parts;
     const message = {
       sequence: entry.message,
       topic: entry.topic,
@@ -71,28 +93,50 @@ export class Replay {
     const device = registry.device(decoded.device);
     if (!device) return false;
     const wanted = entry.whole ? undefined : new Set(entry.paths);
-    // What came while our clock was behind lay in the future then; what is past by now doesn't.
-    const judged = validate(decoded, device, Math.max(entry.receivedMs, clock()), limits);
-    const values = wanted ? judged.values.filter(({ path }) => wanted.has(path)) : judged.values;
-    const faults = wanted ? judged.faults.filter(({ path }) => wanted.has(path)) : judged.faults;
-    if (wanted && values.length === 0) return false;
+    const judged = [decoded, ...(decoded.others ?? [])].map((part) => this.#judge(entry, part, wanted));
+    if (wanted && judged.every(({ values }) => values.length === 0)) return false;
 
-    const account = this.#ledger.account(device.id, entry.receivedMs);
     if (entry.whole) this.#moveMessage(entry, device.id);
-    else {
-      account.values.decoded -= entry.count;
-      account.values.quarantined -= entry.count;
+    else if (entry.reason !== unmappedCode) {
+      const account = this.#ledger.account(placeOf(entry), entry.receivedMs).values;
+      account.decoded -= entry.count;
+      account.quarantined -= entry.count;
     }
-    account.values.decoded += values.length + faults.length;
-    account.values.quarantined += faults.length;
-    for (const value of values) this.#values.add(value, entry.receivedMs, entry.message);
-    this.#left.push(...quarantineFields(message, device.id, faults, `-of-${entry.id}`));
+    let left = 0;
+    for (const part of judged) left += this.#settle(entry, message, part, left);
     return true;
   }
 
+  /** What validation says of a device's part of a message, or of its wanted fields. */
+  #judge(entry: QuarantineEntry, part: DeviceFields, wanted: ReadonlySet<string> | undefined): Judged {
+    const { registry, validate, limits, clock } = this.#parts;
+    const device = registry.device(part.device);
+    // What came while our clock was behind lay in the future then; what is past by now doesn't.
+    const { values, faults } = device
+      ? validate(part, device, Math.max(entry.receivedMs, clock()), limits)
+      : { values: [], faults: faultsOfUnknown(part) };
+    return {
+      device: part.device,
+      account: device?.id ?? unknownDevice,
+      values: wanted ? values.filter(({ path }) => wanted.has(path)) : values,
+      faults: wanted ? faults.filter(({ path }) => wanted.has(path)) : faults,
+    };
+  }
+
+  /** Takes the values and keeps the faults of a part; gives how many entries that left. */
+  #settle(entry: QuarantineEntry, message: JournalMessage, judged: Judged, after: number): number {
+    const { values, faults } = judged;
+    const account = this.#ledger.account(judged.account, entry.receivedMs).values;
+    account.decoded += values.length + faults.length;
+    account.quarantined += faults.length;
+    for (const value of values) this.#values.add(value, entry.receivedMs, entry.message);
+    const left = quarantineFields(message, judged.device, faults, `-of-${entry.id}`, after);
+    this.#left.push(...left);
+    return left.length;
+  }
+
   #moveMessage(entry: QuarantineEntry, device: string): void {
-    const from = entry.reason === unknownDeviceCode ? unknownDevice : entry.device;
-    const before = this.#ledger.account(from, entry.receivedMs).messages;
+    const before = this.#ledger.account(placeOf(entry), entry.receivedMs).messages;
     before.received -= 1;
     before.quarantined -= 1;
     const after = this.#ledger.account(device, entry.receivedMs).messages;

@@ -84,6 +84,8 @@ export function openView(parts: ViewParts): OpenView {
       },
       device: (id) => registry.device(id),
       devices: () => registry.devices(),
+      byIdentifier: (scheme, text) => registry.byIdentifier(scheme, text),
+      sources: () => registry.sources(),
       place: (id) => registry.place(id),
       places: () => registry.places(),
       devicesAt: (place) => registry.devicesAt(place),

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { covers, FilterTree, isFilter, isTopic } from "../broker/topics.js";
+import { FilterTree } from "../broker/topics.js";
+import { covers, isFilter, isTopic } from "../devices/index.js";
 
 const level = fc.constantFrom("", "a", "b", "$x", "ab");
 const topic = fc.array(level, { minLength: 1, maxLength: 4 }).map((levels) => levels.join("/"));

@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Codec, DeviceEntry, RegistryView } from "../devices/index.js";
+import { type Codec, type DeviceEntry, formats, type RegistryView } from "../devices/index.js";
+import { interpret } from "../devices/formats/interpret.js";
 import { nativeJson } from "../devices/formats/native-json.js";
+
+const codecOf = (format: string): Codec => {
+  const found = formats.get(format);
+  if (!found) throw new Error(`there is no format ${format}`);
+  return interpret(found, { format, map: [] }, "Europe/Warsaw");
+};
 
 /** Every format, with a topic of its own and a payload that it takes. */
 const codecs: { codec: Codec; topic: string; good: string }[] = [
@@ -10,12 +17,21 @@ const codecs: { codec: Codec; topic: string; good: string }[] = [
     topic: "readings/bin-1",
     good: '{"time": "2026-11-23T10:00:00Z", "fill_percent": 43.2, "battery_v": 3.6}',
   },
+  {
+    codec: codecOf("tasmota"),
+    topic: "tele/bin-1/SENSOR",
+    good: '{"Time":"2026-11-23T11:00:00","ENERGY":{"Total":617.294,"Power":2635,"Voltage":[229,231]}}',
+  },
 ];
 const receivedMs = Date.parse("2026-11-23T10:00:05Z");
 const device: DeviceEntry = { id: "bin-1", class: "bin", place: "krakow", sinceMs: 0 };
-const registry = { device: () => device } as unknown as RegistryView;
+const registry = { device: () => device, byIdentifier: () => undefined } as unknown as RegistryView;
 const decode = (codec: Codec, topic: string, payload: Uint8Array): ReturnType<Codec["decode"]> =>
   codec.decode({ topic, payload, user: "u", clientId: "c", qos: 1, receivedMs }, registry);
+
+test("every format is held to the contract", () => {
+  expect(codecs.map(({ codec }) => codec.format)).toEqual(["native-json", ...formats.keys()]);
+});
 
 for (const { codec, topic, good } of codecs) {
   const check = (payload: Uint8Array): void => {

@@ -216,3 +216,65 @@ test("the registry applies, differs, changes, remembers who, and survives a rest
   await again.removeDevice("wm-1", "piotr");
   expect(again.device("wm-1")).toBeUndefined();
 });
+
+test("names every fault of sources and identifiers at once, with its line and what to write", () => {
+  const bad = `${good
+    .replace("fraction: bio }", 'identifiers: { mac: "AA:BB:CC:DD:EE:FF", devEui: nonsense } }')
+    .replace(
+      "class: electricity-meter,",
+      "class: electricity-meter, identifiers: { mac: aabbccddeeff, Odd-scheme: x },",
+    )}
+sources:
+  - { format: tasmoto, topics: ["tele/+/SENSOR"] }
+  - { format: tasmota, topics: ["readings/+", "tele/a+"] }
+  - format: tasmota
+    timeZone: Europe/Cracow
+    device: { level: 2, field: id }
+    map:
+      - { from: ENERGY.Total, quantity: energy_import_ml }
+      - { from: ENERGY.Total, quantity: energy_import, unit: kWh, ignore: true }
+      - { from: ENERGY.Total, quantity: energy_import, unit: MWh, factor: 2 }
+`;
+  const first = bad.split("\n").findIndex((line) => line.startsWith("sources:")) + 1;
+  expect(faultsOf(bad).map(([line, path]) => [line < first ? line : line - first, path])).toEqual([
+    [7, "devices.0.identifiers"],
+    [8, "devices.1.identifiers.mac"],
+    [8, "devices.1.identifiers.Odd-scheme"],
+    [1, "sources.0.format"],
+    [2, "sources.1.topics.0"],
+    [2, "sources.1.topics.1"],
+    [4, "sources.2.timeZone"],
+    [5, "sources.2.device"],
+    [7, "sources.2.map.0.quantity"],
+    [8, "sources.2.map.1"],
+    [9, "sources.2.map.2.factor"],
+  ]);
+});
+
+test("sources and identifiers come back from the registry as they were written, an identifier found however it is written", async () => {
+  const text = `${good.replace("fraction: bio }", "fraction: bio, model: M1, identifiers: { devEui: 70B3D57ED0061234 } }")}
+sources:
+  - { format: tasmota, topics: ["b/+/SENSOR"], device: { level: 2, identifier: name }, map: [{ from: A.B, quantity: power, unit: kW, scale: 2 }] }
+  - { format: tasmota, topics: ["a/+/SENSOR"] }
+`;
+  const registry = openRegistry(state, () => 1);
+  const city = parseCity(text, outside);
+  const diff = await registry.apply(city, "ewa");
+  expect(diff.added.filter(({ kind }) => kind === "source")).toHaveLength(2);
+  const again = openRegistry(state, () => 2);
+  expect(again.sources()).toEqual(city.sources);
+  expect(again.byIdentifier("devEui", "70-b3-d5-7e-d0-06-12-34")?.id).toBe("bin-1");
+  expect(again.byIdentifier("mac", "70b3d57ed0061234")).toBeUndefined();
+  const exported = again.exportCity();
+  const env = { ...outside.env, WEBHOOK_CREW: outside.env.HOOK };
+  const back = parseCity(exported, { ...outside, env, readSecret: () => "a-secret-of-bin-1" });
+  expect(back.sources).toEqual(city.sources);
+  expect(back.devices.map(({ identifiers, model }) => [identifiers, model])).toEqual(
+    city.devices.map(({ identifiers, model }) => [identifiers, model]),
+  );
+  const taken = { class: "bin", place: "krakow", identifiers: { devEui: "70b3d57ed0061234" } };
+  await expect(again.putDevice({ id: "bin-2", ...taken }, "ewa")).rejects.toMatchObject({
+    code: "device-invalid",
+  });
+  await expect(again.putDevice({ id: "bin-1", ...taken }, "ewa")).resolves.toBeDefined();
+});

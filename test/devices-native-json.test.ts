@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  codecFor,
+  openCodecs,
   createResolver,
   createValidator,
   type DeviceEntry,
@@ -22,7 +22,7 @@ const registry = { device: () => bin } as unknown as RegistryView;
 const limits = { futureSkewMs: 300_000 };
 
 const decode = (payload: string | Uint8Array) => {
-  const codec = codecFor("readings/bin-1");
+  const codec = openCodecs(registry)("readings/bin-1");
   if (!codec) throw new Error("no codec");
   const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
   return codec.decode(

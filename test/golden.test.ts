@@ -1,15 +1,14 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openTestPipeline } from "./support/pipeline.js";
 
 const dir = join(import.meta.dirname, "cases");
-const city = `city: { name: K, timeZone: Europe/Warsaw }
-places: [{ id: krakow, kind: city, name: K }]
-devices:
-  - { id: bin-1, class: bin, place: krakow, every: 15m }
-  - { id: em-1, class: electricity-meter, place: krakow, every: 15m }
-`;
+/** A case's own city, or the one that they share. */
+const cityOf = (name: string): string => {
+  const own = join(dir, name, "city.yaml");
+  return readFileSync(existsSync(own) ? own : join(dir, "city.yaml"), "utf8");
+};
 const linesOf = <T>(name: string, file: string): T[] =>
   readFileSync(join(dir, name, file), "utf8")
     .trim()
@@ -21,7 +20,7 @@ const names = readdirSync(dir, { withFileTypes: true })
 
 test.each(names)("golden case %s", async (name) => {
   const input = linesOf<{ topic: string; payload: string; receivedAt: string }>(name, "input.jsonl");
-  const works = await openTestPipeline(city, Date.parse("2026-11-23T10:00:10Z"));
+  const works = await openTestPipeline(cityOf(name), Date.parse("2026-11-23T10:00:10Z"));
   try {
     await works.take(input.map((one) => ({ ...one, receivedMs: Date.parse(one.receivedAt) })));
     const { items: readings } = await works.history.readings({ limit: 1_000 });
@@ -44,6 +43,9 @@ test.each(names)("golden case %s", async (name) => {
     ];
     const inOrder = (list: unknown[]): unknown[] =>
       list.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+    const accounts = await works.history.ledger({ fromDay: "2026-01-01", toDay: "2026-12-31" });
+    expect(accounts.filter(({ balanced }) => !balanced)).toEqual([]);
+    expect(accounts.reduce((sum, { messages }) => sum + messages.received, 0)).toBe(input.length);
     expect(inOrder(got)).toEqual(inOrder(linesOf(name, "expected.jsonl")));
   } finally {
     await works.close();

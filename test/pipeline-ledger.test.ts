@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Codec, DeviceFields } from "../devices/index.js";
+import { nativeJson } from "../devices/formats/native-json.js";
 import { openTestPipeline } from "./support/pipeline.js";
 
 const nowMs = Date.parse("2026-11-23T10:00:00Z");
@@ -8,7 +10,29 @@ places: [{ id: krakow, kind: city, name: K }]
 devices:
   - { id: bin-1, class: bin, place: krakow, every: 15m }
   - { id: bin-2, class: bin, place: krakow }
+  - { id: plug, class: electricity-meter, place: krakow }
 `;
+
+/** A gateway's format: native readings of several devices in one message, the first of which the message counts for. */
+const several: Codec = {
+  format: "several",
+  version: "1",
+  decode(message, registry) {
+    const all = JSON.parse(Buffer.from(message.payload).toString()) as Record<string, unknown>;
+    const parts = Object.entries(all).map(([device, readings]): DeviceFields => {
+      const payload = Buffer.from(JSON.stringify(readings));
+      const decoded = nativeJson.decode({ ...message, topic: `readings/${device}`, payload }, registry);
+      const placed = <T extends { path: string }>(list: readonly T[]): T[] =>
+        list.map((one) => ({ ...one, path: `/${device}${one.path}` }));
+      return decoded.kind === "decoded"
+        ? { device, fields: placed(decoded.fields), faults: placed(decoded.faults) }
+        : { device, fields: [], faults: [] };
+    });
+    const [first = { device: "nobody", fields: [], faults: [] }, ...others] = parts;
+    return { kind: "decoded", ...first, others };
+  },
+};
+const codecOf = (topic: string): Codec | undefined => (topic === "several" ? several : undefined);
 
 const field = fc.oneof(
   fc.record({
@@ -29,7 +53,26 @@ const reading = fc
     ...(time === null ? {} : { time }),
     ...Object.fromEntries(fields.map(({ name, value }) => [name, value])),
   }));
-const message = fc.record({
+const gatewayMessage = fc.record({
+  topic: fc.constant("several"),
+  payload: fc
+    .uniqueArray(fc.tuple(fc.constantFrom("bin-1", "bin-2", "bin-9", "bin-8"), reading), {
+      selector: ([device]) => device,
+      maxLength: 4,
+    })
+    .map((parts) => JSON.stringify(Object.fromEntries(parts))),
+  receivedMs: fc.constantFrom(nowMs, nowMs - 86_400_000),
+});
+const plugMessage = fc.record({
+  topic: fc.constantFrom("tele/plug/SENSOR", "tele/plug/LWT", "tele/other/SENSOR", "tele/other/LWT"),
+  payload: fc.constantFrom(
+    '{"Time":"2026-11-23T09:00:00","ENERGY":{"Total":1.5,"Power":100,"Odd":7},"ANALOG":{"A0":12}}',
+    '{"ENERGY":{"Power":"much","Voltage":900}}',
+    "Online",
+  ),
+  receivedMs: fc.constantFrom(nowMs, nowMs - 86_400_000),
+});
+const nativeMessage = fc.record({
   topic: fc.constantFrom("readings/bin-1", "readings/bin-2", "readings/bin-9", "tools/x", "readings/"),
   payload: fc.oneof(
     reading.map((one) => JSON.stringify(one)),
@@ -40,12 +83,14 @@ const message = fc.record({
   receivedMs: fc.constantFrom(nowMs, nowMs - 5_000, nowMs - 86_400_000),
 });
 
+const message = fc.oneof({ weight: 3, arbitrary: nativeMessage }, gatewayMessage, plugMessage);
+
 test("the ledger adds up under any mixture of messages, in any batches, and after a replay", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.array(message, { maxLength: 12 }), { minLength: 1, maxLength: 4 }),
       async (batches) => {
-        const works = await openTestPipeline(city, nowMs);
+        const works = await openTestPipeline(city, nowMs, undefined, codecOf);
         try {
           for (const batch of batches) await works.take(batch);
           const sent = batches.flat().length;
@@ -57,12 +102,19 @@ test("the ledger adds up under any mixture of messages, in any batches, and afte
             expect((await works.history.readings({ limit: 10_000 })).items).toHaveLength(stored);
             const { items } = await works.history.quarantine({ status: "open", limit: 10_000 });
             const whole = items.filter((entry) => entry.whole).length;
-            const fields = items.reduce((sum, entry) => sum + entry.count, 0);
+            const values = items.filter(({ reason }) => reason !== "unmapped-field");
+            const fields = values.reduce((sum, entry) => sum + entry.count, 0);
+            const unmapped = items.filter(({ reason }) => reason === "unmapped-field");
+            const keys = unmapped.map(({ device, paths }) => `${device} ${paths.join()}`);
+            expect(new Set(keys).size).toBe(keys.length);
+            expect(new Set(items.map(({ id }) => id)).size).toBe(items.length);
             expect(accounts.reduce((sum, { messages }) => sum + messages.quarantined, 0)).toBe(whole);
             expect(accounts.reduce((sum, { values }) => sum + values.quarantined, 0)).toBe(fields);
           };
           await check();
           await works.registry.putDevice({ id: "bin-9", class: "bin", place: "krakow" }, "test");
+          const other = { class: "electricity-meter", place: "krakow", identifiers: { topic: "other" } };
+          await works.registry.putDevice({ id: "plug-2", ...other }, "test");
           const { items } = await works.history.quarantine({ status: "open", limit: 10_000 });
           await works.pipeline.replay(items, "test");
           await check();

@@ -47,6 +47,14 @@ export class TestRegistry implements RegistryView {
     return [...this.entries.values()];
   }
 
+  byIdentifier(): undefined {
+    return undefined;
+  }
+
+  sources(): [] {
+    return [];
+  }
+
   place(id: string): PlaceEntry | undefined {
     return this.tree.find((place) => place.id === id);
   }

@@ -34,6 +34,11 @@ const columns = [
 const deviceBody = z.strictObject({
   class: z.string().min(1).max(64),
   place: idSchema,
+  model: z.string().min(1).max(100).nullish(),
+  identifiers: z
+    .record(z.string(), z.string())
+    .nullish()
+    .describe("what it is called elsewhere, by scheme: devEui, mac, serial, name, topic"),
   at: pointSchema.nullish(),
   everySeconds: z.number().positive().max(31_622_400).nullish().describe("reporting interval"),
   fraction: z.string().min(1).max(64).nullish(),
@@ -199,6 +204,8 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
       const {
         class: kind,
         place,
+        model,
+        identifiers,
         at,
         everySeconds,
         fraction,
@@ -212,6 +219,8 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
         class: kind,
         place,
         ...given({
+          model: orAbsent(model),
+          identifiers: orAbsent(identifiers),
           at: orAbsent(at),
           everyMs: everySeconds ? everySeconds * 1_000 : undefined,
           fraction: orAbsent(fraction),

@@ -236,6 +236,8 @@ export function makeFakeView(): FakeView {
       city: { name: "Kraków", timeZone: "Europe/Warsaw", language: "pl" },
       device: (id) => devices.get(id),
       devices: () => [...devices.values()],
+      byIdentifier: () => undefined,
+      sources: () => [],
       place: (id) => places.find((place) => place.id === id),
       places: () => places,
       devicesAt: (place) =>

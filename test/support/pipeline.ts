@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   type CityRegistry,
-  codecFor,
+  type Codec,
   createValidator,
   type JournalMessage,
   ObiegError,
+  openCodecs,
   openRegistry,
   parseCity,
   unitOf,
@@ -35,11 +36,15 @@ export interface TestPipeline {
   close(): Promise<void>;
 }
 
-/** Opens the works over a city file, in a folder that goes away with it; or over the data folder of a service that ended. */
+/**
+ * Opens the works over a city file, in a folder that goes away with it; or over the data folder of a service that ended.
+ * `codecOf`: formats of the test's own, before ours.
+ */
 export async function openTestPipeline(
   cityText: string,
   nowMs: number,
   dataDir?: string,
+  codecOf: (topic: string) => Codec | undefined = () => undefined,
 ): Promise<TestPipeline> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), "obieg-pipeline-"));
   const clock: TestPipeline["clock"] = { nowMs };
@@ -70,9 +75,10 @@ export async function openTestPipeline(
     lateAfterMs: 3_600_000,
   });
   const alerts = openAlerts(state, { clock: () => clock.nowMs, channels: () => registry.channels() });
+  const codecs = openCodecs(registry);
   const pipeline = new Pipeline({
     registry,
-    codecFor,
+    codecFor: (topic) => codecOf(topic) ?? codecs(topic),
     validate: createValidator(),
     limits: { futureSkewMs: 300_000 },
     history,

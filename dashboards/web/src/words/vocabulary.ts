@@ -27,6 +27,11 @@ const quantities: Names = {
   reactive_energy_export_kvarh: ["Energia bierna oddana", "Reactive energy exported"],
   current_n_a: ["Prąd N", "Current N"],
   power_w: ["Moc", "Power"],
+  power_l1_w: ["Moc L1", "Power L1"],
+  power_l2_w: ["Moc L2", "Power L2"],
+  power_l3_w: ["Moc L3", "Power L3"],
+  apparent_power_va: ["Moc pozorna", "Apparent power"],
+  reactive_power_var: ["Moc bierna", "Reactive power"],
   voltage_v: ["Napięcie", "Voltage"],
   voltage_l1_v: ["Napięcie L1", "Voltage L1"],
   voltage_l2_v: ["Napięcie L2", "Voltage L2"],
@@ -126,6 +131,8 @@ const units: Record<string, string> = {
 
 const reasons: Names = {
   "unknown-device": ["Nieznane urządzenie", "Unknown device"],
+  "unmapped-field": ["Pole bez wielkości", "Field without a quantity"],
+  "invalid-identifier": ["Błędna nazwa urządzenia", "Invalid name of a device"],
   "unknown-quantity": ["Nieznana wielkość", "Unknown quantity"],
   "implausible-value": ["Wartość niewiarygodna", "Implausible value"],
   "invalid-attribute": ["Błędny atrybut", "Invalid attribute"],

@@ -1,0 +1,57 @@
+import type { Fault } from "../codec.js";
+import type { LocalClock } from "../local-time.js";
+import type { RawMessage } from "../message.js";
+
+/** One field of a payload under its own name, before anybody says what it means. */
+export interface ParsedField {
+  /** Its own name, levels divided by dots: `ENERGY.Total`. */
+  from: string;
+  /** As it stands in the payload: a number (or true, false) is taken, null is no value, anything else a fault where a number is meant. */
+  value: unknown;
+  /** Event time, epoch milliseconds; NaN is a fault. */
+  timeMs: number;
+  /** JSON pointer into the payload. */
+  path: string;
+  /** What the format knows of it: a vocabulary name, or a stem with `unit`. Without it a source's map has to say. */
+  name?: string;
+  /** UCUM unit of the number. */
+  unit?: string;
+  /** Multiplies the number before its unit is looked at. */
+  scale?: number;
+  /** True: no measurement, unless a source's map takes it. */
+  ignored?: boolean;
+  /** Identity of the device, where it is another than the message's. */
+  identity?: string;
+  /** Canonical JSON of the attributes; "" unless given. */
+  attributes?: string;
+}
+
+/** What a format finds in a message. */
+export type Parsed =
+  | {
+      kind: "parsed";
+      /** What the message calls its device. */
+      identity: string;
+      /** The same in other schemes: `{ devEui }`. */
+      identifiers?: Readonly<Record<string, string>>;
+      fields: ParsedField[];
+      faults: Fault[];
+      /** The payload, where a source may name its device by a field of it. */
+      body?: unknown;
+    }
+  | { kind: "ignored"; reason: string; identity?: string }
+  | { kind: "refused"; identity: string | undefined; fault: Fault };
+
+/**
+ * Port of every format that isn't native: it reads a payload; which device and quantity are meant is `interpret.ts`'s.
+ * Guarantee: `parse` is pure and never throws on any bytes; a fault of one field doesn't cost its neighbours.
+ */
+export interface Format {
+  readonly name: string;
+  readonly version: string;
+  /** Topic filters that are its own unless a source says otherwise. */
+  readonly topics: readonly string[];
+  /** Schemes of identifiers that its identity is looked up in, in this order; then ids of devices. */
+  readonly schemes: readonly string[];
+  parse(message: RawMessage, clock: LocalClock): Parsed;
+}

@@ -1,0 +1,162 @@
+import type { Codec, Decoded, DeviceFields, Fault } from "../codec.js";
+import { isIdentifier } from "../identifier.js";
+import { openLocalClock } from "../local-time.js";
+import type { DeviceEntry, RegistryView, SourceEntry, SourceMapping } from "../registry.js";
+import { matchesGlob } from "../rule.js";
+import type { Format, Parsed, ParsedField } from "./format.js";
+
+type Read = Parsed & { kind: "parsed" };
+const maxFields = 5_000;
+const maxUnmapped = 200;
+
+/** Finds what a source's map says of a field for a model; the first mapping that fits, remembered. */
+function openMap(map: readonly SourceMapping[]): (from: string, model?: string) => SourceMapping | undefined {
+  if (map.length === 0) return () => undefined;
+  const remembered = new Map<string, SourceMapping | undefined>();
+  return (from, model) => {
+    const key = `${from}\n${model ?? ""}`;
+    if (remembered.has(key)) return remembered.get(key);
+    const found = map.find(
+      (one) => (one.model === undefined || one.model === model) && matchesGlob(one.from, from),
+    );
+    if (remembered.size < 10_000 && key.length < 300) remembered.set(key, found);
+    return found;
+  };
+}
+
+/** The text at a path of a payload, levels divided by dots; undefined when nothing that names a device stands there. */
+function textAt(body: unknown, field: string): string | undefined {
+  let at = body;
+  for (const step of field.split(".")) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, step)) return undefined;
+    at = (at as Record<string, unknown>)[step];
+  }
+  return typeof at === "string" || typeof at === "number" ? String(at) : undefined;
+}
+
+const fault = (code: string, path: string, detail: string): Fault => ({
+  code,
+  path,
+  detail: detail.slice(0, 300),
+});
+
+/** Takes one field into its device's list. */
+function takeField(field: ParsedField, mapped: SourceMapping | undefined, into: DeviceFields): void {
+  const { from, value, path, timeMs } = field;
+  if (mapped ? mapped.ignore === true : field.ignored === true) return;
+  const name = mapped ? mapped.quantity : field.name;
+  if (name === undefined) {
+    if (typeof value === "number" && Number.isFinite(value) && (into.unmapped?.length ?? 0) < maxUnmapped)
+      (into.unmapped ??= []).push({ field: from, value, path });
+    return;
+  }
+  if (value === null || value === undefined) return;
+  const number = typeof value === "boolean" ? Number(value) : value;
+  if (typeof number !== "number") {
+    into.faults.push(fault("wrong-type", path, `${from.slice(0, 80)} should be a number`));
+    return;
+  }
+  if (Number.isNaN(timeMs)) {
+    into.faults.push(fault("invalid-time", path, "the time that stands with it can't be read"));
+    return;
+  }
+  const unit = mapped ? mapped.unit : field.unit;
+  const scale = (mapped ? mapped.scale : field.scale) ?? 1;
+  into.fields.push({
+    name,
+    ...(unit === undefined ? {} : { unit }),
+    value: number * scale + (mapped?.offset ?? 0),
+    timeMs,
+    attributes: field.attributes ?? "",
+    path,
+  });
+}
+
+/**
+ * Makes a format's codec for a source: names devices by the source's rule and the registry's identifiers, fields by the
+ * source's map and then the format's own table.
+ * Guarantee: pure for a registry that doesn't change; never throws.
+ */
+export function interpret(format: Format, source: SourceEntry, cityTimeZone: string): Codec {
+  const clock = openLocalClock(source.timeZone ?? cityTimeZone);
+  const mappingOf = openMap(source.map);
+  const { level, field: namedBy, identifier } = source.device ?? {};
+  const schemes = identifier === undefined ? format.schemes : [identifier];
+
+  const find = (
+    registry: RegistryView,
+    identity: string,
+    identifiers?: Readonly<Record<string, string>>,
+  ): DeviceEntry | undefined => {
+    for (const scheme of schemes) {
+      const found = registry.byIdentifier(scheme, identifiers?.[scheme] ?? identity);
+      if (found) return found;
+    }
+    return registry.device(identity);
+  };
+  const identityOf = (topic: string, parsed: Parsed): string | undefined => {
+    if (level !== undefined) return topic.split("/")[level - 1];
+    if (namedBy !== undefined) return parsed.kind === "parsed" ? textAt(parsed.body, namedBy) : undefined;
+    return parsed.identity;
+  };
+  const take = (
+    registry: RegistryView,
+    parsed: Read,
+    identity: string,
+    main: DeviceEntry | undefined,
+  ): Decoded => {
+    const own: DeviceFields = { device: main?.id ?? identity, fields: [], faults: parsed.faults };
+    const parts = new Map<string, { device: DeviceEntry | undefined; into: DeviceFields }>();
+    const partOf = (other: string): { device: DeviceEntry | undefined; into: DeviceFields } => {
+      let part = parts.get(other);
+      if (part) return part;
+      const device = find(registry, other);
+      const isOwn = device !== undefined && device === main;
+      part = { device, into: isOwn ? own : { device: device?.id ?? other, fields: [], faults: [] } };
+      parts.set(other, part);
+      return part;
+    };
+    for (const [index, field] of parsed.fields.entries()) {
+      if (index >= maxFields) {
+        own.faults.push(fault("too-many-fields", field.path, `more than ${maxFields} fields in one message`));
+        break;
+      }
+      if (field.identity !== undefined && !isIdentifier(field.identity)) {
+        own.faults.push(
+          fault("invalid-identifier", field.path, "a device's name has 1 to 128 printable characters"),
+        );
+        continue;
+      }
+      const part = field.identity === undefined ? { device: main, into: own } : partOf(field.identity);
+      takeField(field, mappingOf(field.from, part.device?.model), part.into);
+    }
+    const others = [...parts.values()].flatMap(({ into }) => (into === own ? [] : [into]));
+    return { kind: "decoded", ...own, ...(others.length > 0 ? { others } : {}) };
+  };
+  return {
+    format: format.name,
+    version: format.version,
+    decode(message, registry) {
+      const parsed = format.parse(message, clock);
+      const identity = identityOf(message.topic, parsed);
+      const isNamed = identity !== undefined && isIdentifier(identity);
+      const aliases =
+        source.device === undefined && parsed.kind === "parsed" ? parsed.identifiers : undefined;
+      const device = isNamed ? find(registry, identity, aliases) : undefined;
+      if (parsed.kind === "ignored")
+        return { kind: "ignored", reason: parsed.reason, ...(device ? { device: device.id } : {}) };
+      if (parsed.kind === "refused")
+        return {
+          kind: "refused",
+          device: device?.id ?? (isNamed ? identity : undefined),
+          fault: parsed.fault,
+        };
+      if (!isNamed) {
+        const detail =
+          "the message names no device in 1 to 128 printable characters: see its source's device rule";
+        return { kind: "refused", device: undefined, fault: fault("invalid-identifier", "", detail) };
+      }
+      return take(registry, parsed, identity, device);
+    },
+  };
+}

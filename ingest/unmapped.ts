@@ -1,0 +1,120 @@
+import type { JournalMessage, UnmappedField } from "../devices/index.js";
+import { unmappedEntry } from "./quarantine.js";
+import type { QuarantineEntry } from "./stores/port.js";
+import type { StateStore } from "./stores/state.js";
+
+/** A field of a device that nobody gave a quantity, and how often it came. Times epoch milliseconds. */
+export interface UnmappedSighting {
+  device: string;
+  field: string;
+  topic: string;
+  count: number;
+  firstMs: number;
+  lastMs: number;
+  /** The newest value. */
+  value: number;
+}
+
+/** What a message held that has no quantity. */
+export interface Unmapped {
+  message: JournalMessage;
+  device: string;
+  fields: readonly UnmappedField[];
+}
+
+const maxSightings = 20_000;
+const maxPerDevice = 500;
+
+/**
+ * Counts fields without a quantity: each makes one entry of quarantine, whatever how often it comes.
+ * Guarantee: bounded to 20,000 fields, 500 a device; which fields are known is on disk, counts since the last {@link save} may be lost.
+ */
+export class UnmappedBook {
+  readonly #state: StateStore;
+  readonly #known = new Map<string, UnmappedSighting>();
+  readonly #perDevice = new Map<string, number>();
+  readonly #changed = new Set<string>();
+  #hasNew = false;
+
+  constructor(state: StateStore) {
+    this.#state = state;
+    for (const { key, value } of state.table<UnmappedSighting, string>("unmapped").getRange())
+      this.#keep(key, { ...value });
+  }
+
+  #keep(key: string, sighting: UnmappedSighting): void {
+    this.#known.set(key, sighting);
+    this.#perDevice.set(sighting.device, (this.#perDevice.get(sighting.device) ?? 0) + 1);
+  }
+
+  /** True when a field that came for the first time isn't on disk yet. */
+  get hasNew(): boolean {
+    return this.#hasNew;
+  }
+
+  /** Entries of the fields that come for the first time. Changes nothing. */
+  entriesOf(found: readonly Unmapped[]): QuarantineEntry[] {
+    const seen = new Set<string>();
+    const perDevice = new Map<string, number>();
+    return found.flatMap(({ message, device, fields }) => {
+      const fresh = fields.filter(({ field }) => {
+        const key = keyOf(device, field);
+        const before = perDevice.get(device) ?? 0;
+        if (this.#known.has(key) || seen.has(key) || !this.#hasRoom(device, before, seen.size)) return false;
+        seen.add(key);
+        perDevice.set(device, before + 1);
+        return true;
+      });
+      return fresh.map((field, index) => unmappedEntry(message, device, field, index + 1));
+    });
+  }
+
+  /** Counts what came, once its entries are in quarantine. */
+  count(found: readonly Unmapped[]): void {
+    for (const { message, device, fields } of found) {
+      for (const { field, value } of fields) {
+        const key = keyOf(device, field);
+        const known = this.#known.get(key);
+        if (known) {
+          known.count += 1;
+          known.lastMs = message.receivedMs;
+          known.value = value;
+        } else if (this.#hasRoom(device)) {
+          const { topic, receivedMs } = message;
+          this.#keep(key, { device, field, topic, count: 1, firstMs: receivedMs, lastMs: receivedMs, value });
+          this.#hasNew = true;
+        } else continue;
+        this.#changed.add(key);
+      }
+    }
+  }
+
+  /** Puts what changed on disk. */
+  async save(): Promise<void> {
+    if (this.#changed.size === 0) return;
+    const keys = [...this.#changed];
+    await this.#state.transaction(() => {
+      const table = this.#state.table<UnmappedSighting, string>("unmapped");
+      for (const key of keys) {
+        const sighting = this.#known.get(key);
+        if (sighting) void table.put(key, sighting);
+      }
+    });
+    this.#hasNew = false;
+    for (const key of keys) this.#changed.delete(key);
+  }
+
+  /** Every field that was seen, of one device or of all. */
+  list(device?: string): UnmappedSighting[] {
+    return [...this.#known.values()].filter((one) => device === undefined || one.device === device);
+  }
+
+  /** `more` and `moreOfAll`: fields beside those known, of the device and of all. */
+  #hasRoom(device: string, more = 0, moreOfAll = 0): boolean {
+    const own = this.#perDevice.get(device) ?? 0;
+    return this.#known.size + moreOfAll < maxSightings && own + more < maxPerDevice;
+  }
+}
+
+/** Short enough for a key of LMDB (1,978 bytes). */
+const keyOf = (device: string, field: string): string => `${device}\n${field.slice(0, 200)}`;
