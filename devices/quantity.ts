@@ -209,6 +209,7 @@ const rows: readonly Quantity[] = [
   row("battery", "v", "gauge", [0, 60], every, choice),
   row("rssi", "dbm", "gauge", [-200, 20], every, choice),
   row("snr", "db", "gauge", [-50, 60], every, choice),
+  row("link_margin", "db", "gauge", [-32, 31], every, "LoRaWAN 1.0.4, DevStatusAns: 6 bits, signed"),
 ];
 
 /** The vocabulary by name. */

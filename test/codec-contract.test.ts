@@ -22,6 +22,21 @@ const codecs: { codec: Codec; topic: string; good: string }[] = [
     topic: "tele/bin-1/SENSOR",
     good: '{"Time":"2026-11-23T11:00:00","ENERGY":{"Total":617.294,"Power":2635,"Voltage":[229,231]}}',
   },
+  {
+    codec: codecOf("things-stack"),
+    topic: "v3/bins@ttn/devices/bin-1/up",
+    good: '{"end_device_ids":{"device_id":"bin-1"},"uplink_message":{"received_at":"2026-11-23T10:00:00.123456789Z","decoded_payload":{"fill_percent":43.2},"rx_metadata":[{"rssi":-103,"snr":4.5}]}}',
+  },
+  {
+    codec: codecOf("chirpstack"),
+    topic: "application/a/device/0102030405060708/event/up",
+    good: '{"time":"2026-11-23T10:00:00Z","deviceInfo":{"devEui":"0102030405060708"},"object":{"fill_percent":43.2},"rxInfo":[{"rssi":-97,"snr":7.2}]}',
+  },
+  {
+    codec: codecOf("cayenne-lpp"),
+    topic: "lpp/bin-1",
+    good: "\u0001g\u0000k\u0002hz",
+  },
 ];
 const receivedMs = Date.parse("2026-11-23T10:00:05Z");
 const device: DeviceEntry = { id: "bin-1", class: "bin", place: "krakow", sinceMs: 0 };

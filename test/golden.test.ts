@@ -19,10 +19,19 @@ const names = readdirSync(dir, { withFileTypes: true })
   .map(({ name }) => name);
 
 test.each(names)("golden case %s", async (name) => {
-  const input = linesOf<{ topic: string; payload: string; receivedAt: string }>(name, "input.jsonl");
+  const input = linesOf<{ topic: string; payload?: string; hex?: string; receivedAt: string }>(
+    name,
+    "input.jsonl",
+  );
   const works = await openTestPipeline(cityOf(name), Date.parse("2026-11-23T10:00:10Z"));
   try {
-    await works.take(input.map((one) => ({ ...one, receivedMs: Date.parse(one.receivedAt) })));
+    await works.take(
+      input.map(({ topic, payload, hex = "", receivedAt }) => ({
+        topic,
+        payload: payload ?? Buffer.from(hex, "hex"),
+        receivedMs: Date.parse(receivedAt),
+      })),
+    );
     const { items: readings } = await works.history.readings({ limit: 1_000 });
     const { items: quarantined } = await works.history.quarantine({ limit: 1_000 });
     const got = [

@@ -1,14 +1,17 @@
 import type { Codec } from "../codec.js";
 import type { RegistryView, SourceEntry } from "../registry.js";
 import { covers } from "../topic.js";
+import { cayenneLpp } from "./cayenne-lpp.js";
+import { chirpstack } from "./chirpstack.js";
 import type { Format } from "./format.js";
 import { interpret } from "./interpret.js";
 import { isNativeTopic, nativeJson } from "./native-json.js";
 import { tasmota } from "./tasmota.js";
+import { thingsStack } from "./things-stack.js";
 
 /** Every format that isn't native, by name. A new one is a line here. */
 export const formats: ReadonlyMap<string, Format> = new Map(
-  ([tasmota] as Format[]).map((format) => [format.name, format]),
+  ([tasmota, thingsStack, chirpstack, cayenneLpp] as Format[]).map((format) => [format.name, format]),
 );
 
 const maxRemembered = 20_000;

@@ -76,6 +76,7 @@ const quantities: Names = {
   battery_v: ["Napięcie baterii", "Battery voltage"],
   rssi_dbm: ["Siła sygnału", "Signal strength"],
   snr_db: ["Stosunek sygnału do szumu", "Signal to noise"],
+  link_margin_db: ["Zapas łącza", "Link margin"],
 };
 
 const classes: Names = {

@@ -1,0 +1,82 @@
+import type { RawMessage } from "../message.js";
+import type { Format, Parsed, ParsedField } from "./format.js";
+import { isObject, type JsonObject, readObject } from "./json.js";
+import { decodedFields, firstTime, signalOf } from "./uplink.js";
+
+/** Events that carry no measurement. Source: chirpstack/chirpstack, api/proto/integration/integration.proto. */
+const ignoredEvents: ReadonlySet<string> = new Set([
+  "join",
+  "ack",
+  "txack",
+  "log",
+  "location",
+  "integration",
+]);
+
+/** Battery and margin of a `status` event; its own time, or the receipt's: older servers give none. */
+function statusFields(body: JsonObject, timeMs: number): ParsedField[] {
+  const {
+    batteryLevel: battery,
+    batteryLevelUnavailable: unknown,
+    externalPowerSource: mains,
+    margin,
+  } = body;
+  const hasBattery = battery !== undefined && unknown !== true && mains !== true;
+  return [
+    ...(hasBattery
+      ? [{ from: "batteryLevel", path: "/batteryLevel", value: battery, timeMs, name: "battery_percent" }]
+      : []),
+    ...(margin === undefined
+      ? []
+      : [{ from: "margin", path: "/margin", value: margin, timeMs, name: "link_margin_db" }]),
+  ];
+}
+
+/**
+ * ChirpStack v4 with JSON: `up` and `status` events; the others are ignored, and so are uplinks that only a join server can
+ * decrypt and frames without a payload of the application.
+ * Source: chirpstack/chirpstack, api/proto/integration/integration.proto and chirpstack/src/integration/mqtt.rs.
+ */
+export const chirpstack: Format = {
+  name: "chirpstack",
+  version: "1",
+  topics: ["application/+/device/+/event/+"],
+  schemes: ["devEui", "name"],
+  parse(message: RawMessage): Parsed {
+    const levels = message.topic.split("/");
+    const event = levels.at(-1) ?? "";
+    const named = levels.at(-3) ?? "";
+    if (ignoredEvents.has(event)) return { kind: "ignored", reason: event, identity: named };
+    const read = readObject(message.payload);
+    if ("fault" in read) {
+      const detail = `${read.fault.detail}; ChirpStack writes JSON with json=true in its [integration.mqtt]`;
+      return { kind: "refused", identity: named, fault: { ...read.fault, detail: detail.slice(0, 300) } };
+    }
+    const body = read.object;
+    const info = isObject(body["deviceInfo"]) ? body["deviceInfo"] : {};
+    const { devEui, deviceName } = info;
+    const identity = typeof devEui === "string" && devEui !== "" ? devEui : named;
+    const parsed = (fields: ParsedField[]): Parsed => ({
+      kind: "parsed",
+      identity,
+      ...(typeof deviceName === "string" ? { identifiers: { name: deviceName } } : {}),
+      fields,
+      faults: [],
+      body,
+    });
+    const timeMs = firstTime([body["time"]], message.receivedMs);
+    if (event === "status") return parsed(statusFields(body, timeMs));
+    if (event !== "up") return { kind: "ignored", reason: "event", identity };
+    const { object, data } = body;
+    if (!isObject(object)) {
+      if (isObject(body["joinServerContext"])) return { kind: "ignored", reason: "encrypted", identity };
+      if (typeof data !== "string" || data === "") return { kind: "ignored", reason: "no-payload", identity };
+      const detail = "the uplink isn't decoded: give its device profile a codec in ChirpStack";
+      return { kind: "refused", identity, fault: { code: "no-decoder", path: "/data", detail } };
+    }
+    return parsed([
+      ...decodedFields(object, "/object", timeMs),
+      ...signalOf(body["rxInfo"], "/rxInfo", timeMs),
+    ]);
+  },
+};

@@ -1,0 +1,69 @@
+import { parseTime } from "../time.js";
+import { createResolver } from "../unit.js";
+import type { ParsedField } from "./format.js";
+import { isObject, leavesOf, step } from "./json.js";
+
+const resolve = createResolver();
+
+/** Milliseconds of the first text that is a time; else the given ones. */
+export function firstTime(texts: readonly unknown[], otherwiseMs: number): number {
+  for (const text of texts) {
+    const ms = typeof text === "string" ? parseTime(text) : Number.NaN;
+    if (!Number.isNaN(ms)) return ms;
+  }
+  return otherwiseMs;
+}
+
+/** What a frame says of its way: signal of the gateway that heard it best. Levels of one list have `rssi` and `snr`. */
+export function signalOf(heard: unknown, base: string, timeMs: number): ParsedField[] {
+  const all = Array.isArray(heard) ? heard.slice(0, 100) : [];
+  let best: { index: number; rssi: number; snr: unknown } | undefined;
+  for (const [index, one] of all.entries()) {
+    if (!isObject(one)) continue;
+    // A frame with a broken checksum says nothing of the device.
+    const { rssi, snr, crcStatus } = one;
+    if (typeof rssi !== "number" || crcStatus === "BAD_CRC" || (best && best.rssi >= rssi)) continue;
+    best = { index, rssi, snr };
+  }
+  if (!best) return [];
+  const at = `${base}/${best.index}`;
+  return [
+    { from: "rssi", path: `${at}/rssi`, value: best.rssi, timeMs, name: "rssi_dbm" },
+    ...(typeof best.snr === "number"
+      ? [{ from: "snr", path: `${at}/snr`, value: best.snr, timeMs, name: "snr_db" }]
+      : []),
+  ];
+}
+
+/**
+ * The numbers of an object that a maker's decoder gave. A name of the vocabulary with its unit (`distance_mm`) is taken;
+ * `{value, unit}` too where the name is a stem of it; of any other name the unit depends on the model, and a source's map
+ * has to say. Texts are no measurements unless mapped.
+ */
+export function decodedFields(decoded: unknown, base: string, timeMs: number): ParsedField[] {
+  const fields: ParsedField[] = [];
+  const objects = new Set<string>();
+  if (!isObject(decoded)) return fields;
+  for (const [key, value] of Object.entries(decoded)) {
+    if (!isObject(value) || typeof value["value"] !== "number") continue;
+    const { unit } = value;
+    objects.add(key);
+    const isKnown = typeof unit === "string" && resolve(key, unit, "") !== undefined;
+    fields.push({
+      from: key,
+      path: `${base}/${step(key)}`,
+      value: value["value"],
+      timeMs,
+      ...(isKnown ? { name: key, unit } : {}),
+    });
+  }
+  for (const { keys, from, path, value } of leavesOf(decoded, [], base)) {
+    if (objects.has(keys[0] ?? "")) continue;
+    const isKnown =
+      keys.length === 1 &&
+      /^(?:number|boolean)$/.test(typeof value) &&
+      resolve(from, undefined, "") !== undefined;
+    fields.push({ from, path, value, timeMs, ...(isKnown ? { name: from } : {}) });
+  }
+  return fields;
+}
