@@ -117,6 +117,37 @@ test("a glitch to zero and back doesn't add the meter again", () => {
   expect([change.withdrawn.length, change.booked.length]).toEqual([3, 1]);
 });
 
+test("faults within faults are taken back one by one", () => {
+  // Zeros, then 700 that stays for three readings, then zero again, then what was before all of it: 5,009 - 5,001.
+  const values = [5_000, 5_001, 0, 0, 700, 700, 700];
+  expect(rows(meterOf(electricity, quarters(...values))).map(([, amount, , why]) => [amount, why])).toEqual([
+    [1, "normal"],
+    [0, "reset"],
+    [0, "normal"],
+    [0, "jump"],
+    [0, "normal"],
+    [0, "normal"],
+  ]);
+  for (const { more, omitted } of [
+    { more: [0, 5_009], omitted: 6 },
+    { more: [5_007, 5_009], omitted: 5 },
+  ]) {
+    const account = meterOf(electricity, quarters(...values, ...more));
+    expect(account.intervals.reduce((sum, { amount }) => sum + amount, 0)).toBe(9);
+    expect(account.skipped).toHaveLength(omitted);
+  }
+});
+
+test("a wild value between the last good one and a reset is told", () => {
+  // 5,000, nonsense, then 1 and 2 kWh after the reset. Most in 30 min: 22.002.
+  const account = meterOf(electricity, quarters(5_000, 65_535, 1, 2));
+  expect(rows(account).map(([, amount, , why]) => [amount, why])).toEqual([
+    [1, "reset"],
+    [1, "normal"],
+  ]);
+  expect(left(account)).toEqual([[65_535, "spike"]]);
+});
+
 test("a glitch to zero just before the modulus is no rollover", () => {
   // 99,995 → 0 could be 5 kWh; 99,997 says it was none: 2.
   expect(rows(meterOf(electricity, quarters(99_995, 0, 99_997, 99_999)))).toEqual([

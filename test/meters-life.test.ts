@@ -89,6 +89,12 @@ test("a register that says it began again is a new one, protocol or not", () => 
     ["15-30", 0.4, "estimated", "new-epoch"],
     ["30-45", 0.6, "measured", "normal"],
   ]);
+  // Set to 300 by hand: nobody knows what of it flowed.
+  const set = [...since("2025-02-01", quarters(617)), ...since("2026-11-23", quarters(undefined, 300, 301))];
+  expect(rows(meterOf(electricity, set))).toEqual([
+    ["0-15", 0, "suspect", "new-epoch"],
+    ["15-30", 1, "measured", "normal"],
+  ]);
 });
 
 test("order and copies don't matter, and of two values of one moment the first stays", () => {
@@ -111,6 +117,11 @@ test("readings of a time when no register counted are kept apart", () => {
     ["30-45", 1.5, "measured", "normal"],
   ]);
   expect(account.outside.map(({ value }) => value)).toEqual([77, 88, 99]);
+  // Installed again at the moment of the removal, whichever was written down first: 88 begins, 99 is 11 more.
+  const { account: again } = updateMeter(account, {
+    entries: [{ ...entry.installed(at(3), electricity), recordedMs: 0 }],
+  });
+  expect(rows(again).slice(2)).toEqual([["45-60", 11, "measured", "normal"]]);
 });
 
 test("late readings change the intervals that they touch, and no other", () => {
@@ -135,6 +146,26 @@ test("late readings change the intervals that they touch, and no other", () => {
   const [before, after] = [without.tracks[0]?.track.points, account.tracks[0]?.track.points];
   expect(after?.[10]).toBe(before?.[10]);
   expect(after?.[30]).toBe(before?.[29]);
+});
+
+test("a late reading may put what follows it in doubt, or take it out of doubt", () => {
+  // Zeros from the first reading on are what the meter shows; after 5,000 they may be a fault.
+  const zeros = quarters(undefined, 0, 0, 0, 0);
+  const first = quarters(5_000);
+  const next = { timeMs: at(5), value: 5_009, sequence: 6 };
+  const doubted = updateMeter(meterOf(electricity, zeros, at(5)), { readings: first }).account;
+  expect(doubted).toEqual(meterOf(electricity, [...first, ...zeros], at(5)));
+  const { account } = updateMeter(doubted, { readings: [next] });
+  expect(rows(account)).toEqual([["0-75", 9, "estimated", "gap"]]);
+  // A register that says it began again in between is at zero.
+  const [old, began] = [
+    { ...first[0], epoch: "a" } as Reading,
+    { timeMs: at(0) + minuteMs, value: 0, sequence: 9, epoch: "b" },
+  ];
+  const before = meterOf(electricity, [old, ...zeros], at(5));
+  const sure = updateMeter(before, { readings: [began] }).account;
+  expect(sure).toEqual(meterOf(electricity, [old, began, ...zeros], at(5)));
+  expect(updateMeter(sure, { readings: [next] }).account.held?.readings).toEqual([next]);
 });
 
 test("an entry that comes late reads the life again", () => {

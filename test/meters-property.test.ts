@@ -24,8 +24,13 @@ const readings = (register: Register) => {
     { weight: 1, arbitrary: fc.integer({ min: 0, max: modulus + 10 }) },
   );
   const epoch = fc.option(fc.constantFrom("a", "b"), { nil: undefined, freq: 12 });
-  const one = fc.tuple(fc.integer({ min: 0, max: 60 }), value, fc.integer({ min: 0, max: 9 }), epoch);
-  return fc.array(one, { maxLength: 40 }).map((all) =>
+  const sequence = fc.integer({ min: 0, max: 9 });
+  const one = fc.tuple(fc.integer({ min: 0, max: 60 }), value, sequence, epoch);
+  // Few moments, and values that agree with what is wrong: faults within faults.
+  const few = fc.constantFrom(0, 0, 0, 0.5, 1, 700, 700, 500, 500, 501, 502, 503);
+  const crowded = fc.tuple(fc.integer({ min: 0, max: 14 }), few, sequence, epoch);
+  const either = fc.oneof(fc.array(one, { maxLength: 40 }), fc.array(crowded, { maxLength: 16 }));
+  return either.map((all) =>
     all.map(([quarter, value, sequence, epoch]): Reading => {
       const timeMs = noonMs + quarter * 15 * minuteMs;
       return { timeMs, value, sequence, ...(epoch === undefined ? {} : { epoch }) };
@@ -96,6 +101,35 @@ test("any order, split and duplication of the same readings gives the same accou
 
 const nameOf = ({ fromMs, toMs, amount, apart, mark, why }: Interval): string =>
   [fromMs, toMs, amount, apart, mark, why].join(" ");
+
+test("every reading is taken, left out for a reason, held back, or nobody's", () => {
+  fc.assert(
+    fc.property(history, fc.integer({ min: 0, max: 20 }), ([life, all], hours) => {
+      const account = readMeter(life, all, noonMs + hours * hourMs, options);
+      const taken = account.intervals.flatMap(({ from, to }) => [from, to]);
+      const first = account.tracks.flatMap(({ track }) => track.points.slice(0, 1));
+      const told = [
+        ...taken,
+        ...first.map((point) => point.reading),
+        ...account.skipped.map(({ reading }) => reading),
+        ...(account.held?.readings ?? []),
+        ...account.outside,
+      ];
+      const texts = (list: readonly Reading[]) =>
+        [...new Set(list.map(({ timeMs, value, epoch = "" }) => `${timeMs} ${value} ${epoch}`))].sort();
+      expect(texts(told.filter(({ entry }) => entry === undefined))).toEqual(
+        texts(all.filter(({ timeMs, value, epoch }) => !isProtocol(account, timeMs, value, epoch))),
+      );
+      expect(account.skipped.filter(({ reading }) => taken.includes(reading))).toEqual([]);
+    }),
+    { numRuns: 250 },
+  );
+});
+
+/** True for what a device says that a protocol says as well. */
+const isProtocol = (account: MeterAccount, timeMs: number, value: number, epoch?: string): boolean =>
+  epoch === undefined &&
+  account.tracks.some(({ span: { start } }) => start?.timeMs === timeMs && start.value === value);
 
 test("every interval says what its two readings say, but for what it gives a reason for", () => {
   fc.assert(

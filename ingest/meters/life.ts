@@ -62,7 +62,10 @@ export function readLife(entries: readonly LifeEntry[]): Life {
   const corrections: Correction[] = [];
   const standing = [...byId.values()]
     .filter(({ id }) => !withdrawn.has(id))
-    .sort((a, b) => timeOf(a) - timeOf(b) || a.recordedMs - b.recordedMs || (a.id < b.id ? -1 : 1));
+    .sort(
+      (a, b) =>
+        timeOf(a) - timeOf(b) || rank(a) - rank(b) || a.recordedMs - b.recordedMs || (a.id < b.id ? -1 : 1),
+    );
   for (const entry of standing) {
     if (entry.kind === "withdrawn") continue;
     if (entry.kind === "corrected") {
@@ -72,6 +75,9 @@ export function readLife(entries: readonly LifeEntry[]): Life {
   }
   return { spans, corrections };
 }
+
+/** At one moment a register ends before another begins. */
+const rank = ({ kind }: LifeEntry): number => (kind === "removed" ? 0 : 1);
 
 function timeOf(entry: LifeEntry): number {
   if (entry.kind === "withdrawn") return entry.recordedMs;

@@ -48,8 +48,7 @@ export function stepBetween(register: Register, from: Reading, to: Reading): Ste
       ? { kind: "jitter", counted: 0, turns: false }
       : { kind: "backflow", counted: d, turns: false };
   if (modulus === undefined) return undefined;
-  if (d < 0 && from.value > modulus - most && d + modulus <= most)
-    return { kind: "rollover", counted: d + modulus, turns };
+  if (d < 0 && d + modulus <= most) return { kind: "rollover", counted: d + modulus, turns };
   if (d > 0 && backflow !== undefined && modulus - d <= back)
     return { kind: "backflow", counted: d - modulus, turns: false };
   return undefined;
