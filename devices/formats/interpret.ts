@@ -141,7 +141,9 @@ export function interpret(format: Format, source: SourceEntry, cityTimeZone: str
       const identity = identityOf(message.topic, parsed);
       const isNamed = identity !== undefined && isIdentifier(identity);
       const aliases =
-        source.device === undefined && parsed.kind === "parsed" ? parsed.identifiers : undefined;
+        level === undefined && namedBy === undefined && parsed.kind === "parsed"
+          ? parsed.identifiers
+          : undefined;
       const device = isNamed ? find(registry, identity, aliases) : undefined;
       if (parsed.kind === "ignored")
         return { kind: "ignored", reason: parsed.reason, ...(device ? { device: device.id } : {}) };

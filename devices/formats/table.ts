@@ -6,12 +6,18 @@ import { chirpstack } from "./chirpstack.js";
 import type { Format } from "./format.js";
 import { interpret } from "./interpret.js";
 import { isNativeTopic, nativeJson } from "./native-json.js";
+import { openDtu } from "./opendtu.js";
+import { shelly } from "./shelly.js";
 import { tasmota } from "./tasmota.js";
 import { thingsStack } from "./things-stack.js";
+import { wmbusmeters } from "./wmbusmeters.js";
+import { zigbee2mqtt } from "./zigbee2mqtt.js";
 
 /** Every format that isn't native, by name. A new one is a line here. */
 export const formats: ReadonlyMap<string, Format> = new Map(
-  ([tasmota, thingsStack, chirpstack, cayenneLpp] as Format[]).map((format) => [format.name, format]),
+  [tasmota, shelly, zigbee2mqtt, wmbusmeters, openDtu, thingsStack, chirpstack, cayenneLpp].map(
+    (format): [string, Format] => [format.name, format],
+  ),
 );
 
 const maxRemembered = 20_000;

@@ -72,6 +72,7 @@ const quantities: Names = {
   rain_mm: ["Opad", "Rain"],
   irradiance_w_m2: ["Nasłonecznienie", "Irradiance"],
   soil_moisture_percent: ["Wilgotność gleby", "Soil moisture"],
+  inverter_temperature_celsius: ["Temperatura falownika", "Inverter temperature"],
   battery_percent: ["Bateria", "Battery"],
   battery_v: ["Napięcie baterii", "Battery voltage"],
   rssi_dbm: ["Siła sygnału", "Signal strength"],
