@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { JournalMessage } from "../devices/index.js";
+import { type JournalMessage, parseCity } from "../devices/index.js";
 import { makeFolder, removeFolder } from "./support/obieg.js";
 import { openTestPipeline } from "./support/pipeline.js";
 import { mountSmallDisk, noSmallDisk } from "./support/small-disk.js";
@@ -56,6 +56,41 @@ test("a batch whose second commit fails is counted once, judged once, and told o
   expect(works.alerts.outbox.all().length).toBe(10);
   await works.close();
 });
+
+test.skipIf(noSmallDisk !== undefined)(
+  "what was understood while a commit before it failed is stored once, and after it",
+  async () => {
+    const dir = makeFolder();
+    const disk = mountSmallDisk(join(dir, "data"), 24);
+    const works = await openTestPipeline(city, nowMs, disk.dir);
+    await works.registry.apply(parseCity(city, { file: "city.yaml", env: {}, readSecret: () => "" }), "test");
+    const { pipeline, history } = works;
+    const large = pipeline.understand(readingsOf(1, 60_000));
+    const payload = Buffer.from(JSON.stringify({ time: nowMs, temperature_celsius: 11 }));
+    const [last] = readingsOf(60_001, 60_001);
+    const ahead = pipeline.understand(last ? [{ ...last, payload }] : []);
+    disk.fill(40_000);
+    await expect(pipeline.take(large)).rejects.toMatchObject({ code: "history-commit" });
+    disk.empty();
+    await expect
+      .poll(
+        () =>
+          pipeline.take(large).then(
+            () => history.position,
+            () => 0,
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe(60_000);
+    await pipeline.take(ahead);
+    expect(history.lastSequence).toBe(60_001);
+    const found = await history.readings({ limit: 10, quantity: "temperature_celsius" });
+    expect(found.items.map(({ value }) => value)).toEqual([11]);
+    await works.close();
+    disk.remove();
+    removeFolder(dir);
+  },
+);
 
 test.skipIf(noSmallDisk !== undefined)(
   "sealing and committing on a full disk fail without harm, and go on when there is room",
