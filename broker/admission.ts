@@ -45,15 +45,20 @@ export function mayPublish(user: string, topic: string, find: AdmissionParts["fi
 
 /** The check that everything published passes before it is acknowledged. */
 export interface Admission {
-  /** One message. Without a guest it is a will of somebody who was checked when they came in. */
-  message(guest: Guest | undefined, packet: PublishPacket, done: (error?: Error | null) => void): void;
+  /** One message. Without a guest it is a will of somebody who was checked when they came in. A repeat was admitted before. */
+  message(
+    guest: Guest | undefined,
+    packet: PublishPacket,
+    isRepeat: boolean,
+    done: (error?: Error | null) => void,
+  ): void;
   /** A run of messages whose topics were checked with {@link topicFault} and {@link mayPublish}, and their sizes. */
   run(guest: Guest, packets: Packets, done: (error?: Error | null) => void): void;
 }
 
 /**
  * Makes the check.
- * Guarantee: `done` without an error only after `admit`'s, or when a QoS 0 message was let go under pressure.
+ * Guarantee: `done` without an error only after `admit`'s, for a repeat, or when a QoS 0 message was let go under pressure.
  */
 export function openAdmission(parts: AdmissionParts): Admission {
   const { limits, counters, clock, admit, underPressure, find, refusal } = parts;
@@ -82,7 +87,7 @@ export function openAdmission(parts: AdmissionParts): Admission {
     else if (pace.pass(run.count, go)) counters.slowed += run.count;
   };
   return {
-    message(guest, packet, done) {
+    message(guest, packet, isRepeat, done) {
       const { topic, qos } = packet;
       const { user = "(will)", clientId = "" } = guest ?? {};
       counters.received += 1;
@@ -94,6 +99,10 @@ export function openAdmission(parts: AdmissionParts): Admission {
         (isTooMuch(payload.length) ? "inflight-bytes" : undefined);
       if (fault !== undefined) {
         done(refusal(fault, user, `a message to ${topic.slice(0, 100)} was refused: ${fault}`));
+        return;
+      }
+      if (isRepeat) {
+        done(null);
         return;
       }
       if (qos === 0 && underPressure()) {

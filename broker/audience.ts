@@ -5,7 +5,7 @@ const knownTopics = 10_000;
 /** Who would hear a topic: filters of connected clients, and of kept sessions whose clients are away. */
 export class Audience {
   readonly #filters = new FilterTree<true>();
-  readonly #counts = new Map<string, number>();
+  readonly #listeners = new Map<string, Set<unknown>>();
   readonly #kept = new Map<string, readonly string[]>();
   readonly #answers = new Map<string, boolean>();
   #version = 0;
@@ -15,29 +15,30 @@ export class Audience {
     return this.#version;
   }
 
-  add(filter: string): void {
-    const count = this.#counts.get(filter) ?? 0;
-    this.#counts.set(filter, count + 1);
-    if (count > 0) return;
-    this.#filters.set(filter, filter, true);
-    this.#changed();
-  }
-
-  remove(filter: string): void {
-    const count = this.#counts.get(filter) ?? 0;
-    if (count > 1) this.#counts.set(filter, count - 1);
-    else if (count === 1) {
-      this.#counts.delete(filter);
-      this.#filters.delete(filter, filter);
+  /** Notes that `who` listens to a filter; once, however often it is said. */
+  add(filter: string, who: unknown): void {
+    const listeners = this.#listeners.get(filter);
+    if (listeners) listeners.add(who);
+    else {
+      this.#listeners.set(filter, new Set([who]));
+      this.#filters.set(filter, filter, true);
       this.#changed();
     }
+  }
+
+  remove(filter: string, who: unknown): void {
+    const listeners = this.#listeners.get(filter);
+    if (!listeners?.delete(who) || listeners.size > 0) return;
+    this.#listeners.delete(filter);
+    this.#filters.delete(filter, filter);
+    this.#changed();
   }
 
   /** Replaces what the session of a client listens to; nothing when it is over. */
   keep(clientId: string, filters: readonly string[]): void {
     const before = this.#kept.get(clientId) ?? [];
-    for (const filter of filters) this.add(filter);
-    for (const filter of before) this.remove(filter);
+    for (const filter of filters) this.add(filter, clientId);
+    for (const filter of before) if (!filters.includes(filter)) this.remove(filter, clientId);
     if (filters.length === 0) this.#kept.delete(clientId);
     else this.#kept.set(clientId, filters);
   }

@@ -11,7 +11,9 @@ import type { Credential, CredentialSnapshot } from "./rights.js";
 import { type Guest, mayPublish, openAdmission, topicFault } from "./admission.js";
 import { guardConnection, PartialBytes } from "./connection.js";
 import { freeDelivery } from "./delivery.js";
+import { openIntake } from "./intake.js";
 import { openLane } from "./lane.js";
+import { Handshakes } from "./order.js";
 import { Pace } from "./pace.js";
 import { KeptPersistence } from "./persistence.js";
 import { levelCount } from "./topics.js";
@@ -59,15 +61,16 @@ export interface Broker {
 
 /** aedes, with an eye on who listens. */
 class Door extends Aedes {
+  declare readonly persistence: { incomingGetPacket(client: Client, packet: object): Promise<object> };
   readonly audience = new Audience();
 
   override subscribe(...args: Parameters<Aedes["subscribe"]>): void {
-    this.audience.add(args[0]);
+    this.audience.add(args[0], args[1]);
     super.subscribe(...args);
   }
 
   override unsubscribe(...args: Parameters<Aedes["unsubscribe"]>): void {
-    this.audience.remove(args[0]);
+    this.audience.remove(args[0], args[1]);
     super.unsubscribe(...args);
   }
 }
@@ -170,8 +173,17 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         () => refused("busy", 3),
       );
     },
-    authorizePublish: (client, packet, done) =>
-      admission.message(client ? guests.get(client) : undefined, packet, done),
+    authorizePublish: (client, packet, done) => {
+      const check = (isRepeat: boolean): void =>
+        admission.message(client ? guests.get(client) : undefined, packet, isRepeat, done);
+      if (!client || packet.qos !== 2 || !("messageId" in packet)) return check(false);
+      // What waits for PUBREL was admitted, and is only answered again (MQTT-4.3.3-2).
+      const waiting = aedes.persistence.incomingGetPacket(client, packet);
+      waiting.then(
+        () => setImmediate(check, true),
+        () => setImmediate(check, false),
+      );
+    },
     authorizeSubscribe: (client, subscription, done) => {
       const allowed = maySubscribe(client, subscription.topic);
       const who = guests.get(client)?.user ?? "";
@@ -206,6 +218,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   aedes.on("connectionError", broken("connection-error"));
 
   const partial = new PartialBytes(limits.partialBytes);
+  const handshakes = new Handshakes();
   const frameLimits = {
     connectBytes: limits.connectBytes,
     packetBytes: limits.messageBytes + limits.topicBytes + 1_024,
@@ -221,7 +234,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       ended.add(client);
       tally.refuse(reason, guests.get(client)?.user || from, `a connection was closed: ${reason}`);
     };
+    const intake = openIntake(client, stream, limits.aheadBytes);
     const lane = openLane(client, stream, {
+      intake,
       audienceVersion: () => aedes.audience.version,
       isQuiet: (topic) =>
         persistence !== undefined &&
@@ -235,7 +250,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         if (guest) admission.run(guest, packets, done);
       },
     });
-    guardConnection(client, stream, frameLimits, partial, refuse, lane);
+    guardConnection(client, stream, { limits: frameLimits, partial, intake, handshakes, lane, refuse });
   };
   const watch = setInterval(() => visitors.closeDeaf(), watchMs).unref();
   const expiry = setInterval(() => {

@@ -3,13 +3,16 @@ import type { Duplex } from "node:stream";
 import type { Client } from "aedes";
 import type { ISubscribePacket as SubscribePacket, Packet } from "mqtt-packet";
 import { type FrameLimits, Frames } from "./frames.js";
+import type { Intake } from "./intake.js";
 import type { Lane } from "./lane.js";
-import { openOrder } from "./order.js";
-import { fieldsFault, packetFault } from "./strictness.js";
+import { type Handshakes, openOrder } from "./order.js";
+import { fieldsFault, hasUnknownLevel, packetFault } from "./strictness.js";
 
 /** The parser that aedes reads a connection with, and what of it we look into. */
 interface Parser {
   parse(bytes: Buffer): number;
+  /** The packet that is being read, as far as it was. */
+  packet: Packet;
   emit(event: string, packet?: Packet): boolean;
   /** Reads a text field at `_pos` of `_list`; null when it reaches beyond its packet. */
   _parseString(): string | null;
@@ -54,24 +57,33 @@ function keepRepeated(packet: SubscribePacket): void {
   Object.defineProperty(packet, "subscriptions", { get: () => subscriptions, set: keep });
 }
 
+/** What a connection is guarded with. */
+export interface GuardParts {
+  limits: FrameLimits;
+  partial: PartialBytes;
+  intake: Intake;
+  handshakes: Handshakes;
+  lane: Lane;
+  /** Told once why the connection is closed. */
+  refuse: (reason: string) => void;
+}
+
+/** CONNACK with return code 1. Source: MQTT 3.1.1, 3.2.2.3. */
+const unacceptableLevel = Buffer.from([0x20, 2, 0, 1]);
+
 /**
  * Puts a strict check before aedes: each connection's bytes and packets are looked at before it acts on them.
- * `lane` is offered what comes between packets; aedes gets what it doesn't take, packet by packet. `refuse` is told the reason once; the connection is closed, and nothing after the fault is seen.
+ * `lane` is offered what comes between packets; aedes gets what it doesn't take, packet by packet.
+ * At a fault the connection is closed, and nothing after it is seen.
  */
-export function guardConnection(
-  client: Client,
-  stream: Duplex,
-  limits: FrameLimits,
-  partial: PartialBytes,
-  refuse: (reason: string) => void,
-  lane: Lane,
-): void {
+export function guardConnection(client: Client, stream: Duplex, parts: GuardParts): void {
+  const { limits, partial, intake, handshakes, lane, refuse } = parts;
   const parser = (client as unknown as { _parser: Parser })._parser;
   const frames = new Frames(limits);
   const parse = parser.parse.bind(parser);
   const emit = parser.emit.bind(parser);
   const parseString = parser._parseString.bind(parser);
-  const order = openOrder(client, stream, (packet) => void emit("packet", packet));
+  const order = openOrder(client, stream, intake, handshakes, (packet) => void emit("packet", packet));
   let isCut = false;
   let isText = true;
   const cut = (reason: string): void => {
@@ -106,6 +118,12 @@ export function guardConnection(
   };
   parser.emit = (event, packet) => {
     if (isCut) return true;
+    if (event === "error" && hasUnknownLevel(parser.packet)) {
+      isCut = true;
+      refuse("protocol-level");
+      stream.end(unacceptableLevel, () => stream.destroy());
+      return true;
+    }
     if (event !== "packet" || !packet) return emit(event, packet);
     const fault = isText ? (fieldsFault(packet, parser._pos) ?? packetFault(packet)) : "not-utf8";
     if (fault !== undefined) {

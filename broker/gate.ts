@@ -18,10 +18,14 @@ interface Knock {
   secret: string;
   hash: string;
   address: string;
+  isUnknown: boolean;
 }
 
 /** What the gate says of somebody who knocks. */
 export type Verdict = Credential | "unknown-user" | "wrong-secret" | "too-many-failures" | "busy";
+
+const textOf = ({ kind, hash, publishesFor, publish, subscribe }: CredentialSnapshot): string =>
+  JSON.stringify([kind, hash, publishesFor, publish, subscribe]);
 
 /** Knows who may come in. A secret that was right is remembered by its HMAC, so that a reconnect costs no scrypt. */
 export class Gate {
@@ -33,6 +37,8 @@ export class Gate {
   readonly #failures = new Map<string, number>();
   #minute = 0;
   #credentials = new Map<string, Credential>();
+  /** Secret and rights of each user as text, to see who changed. */
+  #texts = new Map<string, string>();
 
   constructor(options: GateOptions) {
     this.#queue = fastq(async (knock) => this.#verify(knock), options.verifying);
@@ -42,11 +48,13 @@ export class Gate {
 
   /** Replaces all credentials; gives the users who changed or went. */
   setCredentials(snapshots: readonly CredentialSnapshot[]): string[] {
-    const before = this.#credentials;
+    const before = this.#texts;
     this.#credentials = new Map(snapshots.map((snapshot) => [snapshot.user, toCredential(snapshot)]));
-    const gone = [...before].filter(([user, { hash }]) => this.#credentials.get(user)?.hash !== hash);
-    for (const [user] of gone) this.#right.delete(user);
-    return gone.map(([user]) => user);
+    this.#texts = new Map(snapshots.map((snapshot) => [snapshot.user, textOf(snapshot)]));
+    const gone = [...before.keys()].filter((user) => this.#texts.get(user) !== before.get(user));
+    for (const user of gone)
+      if (this.#right.get(user)?.hash !== this.find(user)?.hash) this.#right.delete(user);
+    return gone;
   }
 
   /** The credential of a user; undefined when there is none any more. */
@@ -54,23 +62,33 @@ export class Gate {
     return this.#credentials.get(user);
   }
 
-  /** Checks user and secret; a right secret that is known already is let in whatever comes from its address. */
+  /**
+   * Checks user and secret; a right secret that is known already is let in whatever comes from its address.
+   * A user that there is none of costs what a wrong secret does, so that nobody learns which there are.
+   */
   async check(user: string, secret: string, address: string): Promise<Verdict> {
-    const credential = this.#credentials.get(user);
+    // Against anybody's hash, where there is no own one.
+    const [anybody] = this.#credentials.values();
+    const credential = this.#credentials.get(user) ?? anybody;
     if (!credential) return "unknown-user";
     const mac = createHmac("sha256", this.#key).update(`${user}\0${secret}`).digest();
     const known = this.#right.get(user);
     if (known && known.hash === credential.hash && timingSafeEqual(known.mac, mac)) return credential;
     if (this.#queue.length() >= this.#options.verifyQueue) return "busy";
-    const isRight = await this.#queue.push({ secret, hash: credential.hash, address });
-    if (isRight !== true) return isRight || "wrong-secret";
+    const isUnknown = credential.user !== user;
+    const isRight = await this.#queue.push({ secret, hash: credential.hash, address, isUnknown });
+    if (isRight === "too-many-failures") return isRight;
+    if (isUnknown) return "unknown-user";
+    // It may have been replaced meanwhile.
+    const now = this.#credentials.get(user);
+    if (!isRight || now?.hash !== credential.hash) return "wrong-secret";
     this.#right.set(user, { hash: credential.hash, mac });
-    return credential;
+    return now;
   }
 
-  async #verify({ secret, hash, address }: Knock): Promise<boolean | "too-many-failures"> {
+  async #verify({ secret, hash, address, isUnknown }: Knock): Promise<boolean | "too-many-failures"> {
     if (this.#failuresOf(address) >= this.#options.failuresPerMinute) return "too-many-failures";
-    const isRight = await this.#options.verify(secret, hash);
+    const isRight = (await this.#options.verify(secret, hash)) && !isUnknown;
     if (!isRight) this.#failures.set(address, this.#failuresOf(address) + 1);
     return isRight;
   }

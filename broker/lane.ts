@@ -1,16 +1,12 @@
 import type { Duplex } from "node:stream";
 import type { Client } from "aedes";
 import type { RawRun } from "../devices/index.js";
+import type { Intake } from "./intake.js";
 
-/** What of a client aedes keeps to itself: how many packets are under way, and what goes on when one is done. */
+/** What of a client aedes keeps to itself. */
 interface Inner {
   connackSent: boolean;
-  closed: boolean;
   version: number;
-  _parsingBatch: number;
-  _keepaliveInterval: number;
-  _keepaliveTimer: NodeJS.Timeout | null;
-  _nextBatch(error?: Error): void;
   waitForDrain(done: () => void): void;
 }
 
@@ -19,6 +15,7 @@ export type Packets = Pick<RawRun, "bytes" | "start" | "end" | "count">;
 
 /** What a lane works with. */
 export interface LaneParts {
+  intake: Intake;
   /** A number that changes when somebody begins or ends to listen to something. */
   audienceVersion: () => number;
   /** True when the client may publish to the topic and nobody listens to it: else aedes looks, answers and delivers. */
@@ -42,11 +39,11 @@ const [qos0, qos1, qos1Again] = [0x30, 0x32, 0x3a];
  * The short way of a connection's readings that nobody listens to: as they stand in the bytes, from the socket to the journal,
  * and the PUBACKs of a run back in one write. What it doesn't take goes through the parser to aedes: everything else,
  * packets that aren't whole yet, and any packet that isn't plainly right.
- * Guarantee: a PUBACK after admission only, in the order of the messages; no more is read while a run is under way.
+ * Guarantee: a PUBACK after admission only, in the order of the messages.
  * Source: MQTT 3.1.1, 2.2 and 3.3.
  */
 export function openLane(client: Client, stream: Duplex, parts: LaneParts): Lane {
-  const { audienceVersion, isQuiet, underPressure, messageBytes, admit } = parts;
+  const { intake, audienceVersion, isQuiet, underPressure, messageBytes, admit } = parts;
   const inner = client as unknown as Inner;
   /** Topics that were quiet, by their bytes as Latin-1, with the audience's version then. */
   const quiet = new Map<string, number>();
@@ -61,8 +58,7 @@ export function openLane(client: Client, stream: Duplex, parts: LaneParts): Lane
     quiet.set(key, version);
     return true;
   };
-  const answer = (ids: readonly number[]): void => {
-    const goOn = (): void => inner._nextBatch();
+  const answer = (ids: readonly number[], goOn: () => void): void => {
     if (ids.length === 0 || stream.destroyed) return goOn();
     const bytes = Buffer.allocUnsafe(ids.length * pubackBytes);
     for (let i = 0, at = 0; i < ids.length; i += 1, at += pubackBytes) {
@@ -77,7 +73,7 @@ export function openLane(client: Client, stream: Duplex, parts: LaneParts): Lane
   };
 
   return (bytes, from) => {
-    if (!inner.connackSent || inner.closed || inner.version > 4) return from;
+    if (!inner.connackSent || client.closed || inner.version > 4) return from;
     const shedding = underPressure();
     const ids: number[] = [];
     let count = 0;
@@ -104,11 +100,10 @@ export function openLane(client: Client, stream: Duplex, parts: LaneParts): Lane
       at = end;
     }
     if (count === 0) return from;
-    inner._parsingBatch += 1;
-    if (inner._keepaliveInterval > 0) inner._keepaliveTimer?.refresh();
+    const done = intake.begin(at - from);
     admit({ bytes, start: from, end: at, count }, (error) => {
-      if (error) inner._nextBatch(error);
-      else answer(ids);
+      if (error) done(error);
+      else answer(ids, done);
     });
     return at;
   };

@@ -20,7 +20,9 @@ export interface BrokerLimits {
   messagesPerSecond: number;
   /** PUBLISH packets that may come at once before `messagesPerSecond` holds. */
   messageBurst: number;
-  /** Bytes of messages between arrival and admission, all connections together; above it nothing more is read. */
+  /** Bytes of one connection's packets between arrival and answer; above it no more is read of it. */
+  aheadBytes: number;
+  /** Bytes of messages between arrival and admission, all connections together; above it a message is refused, and its connection closed. */
   inflightBytes: number;
   /** Bytes of packets that have not yet arrived whole, all connections together; above it the slowest is closed. */
   partialBytes: number;
@@ -62,6 +64,7 @@ export const defaultLimits: Readonly<BrokerLimits> = {
   topicLevels: 16,
   messagesPerSecond: 10_000,
   messageBurst: 20_000,
+  aheadBytes: 128 * 1024,
   inflightBytes: 32 * 1024 * 1024,
   partialBytes: 16 * 1024 * 1024,
   outgoingBytes: 4 * 1024 * 1024,

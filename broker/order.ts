@@ -1,11 +1,32 @@
 import type { Duplex } from "node:stream";
 import type { Client } from "aedes";
 import type { Packet } from "mqtt-packet";
+import type { Intake } from "./intake.js";
 
-/** What of a client aedes keeps to itself: how many packets are under way, and what goes on when one is done. */
+/** What of a client aedes keeps to itself: what is called when a packet is done. */
 interface Inner {
-  _parsingBatch: number;
-  _nextBatch: (error?: Error) => void;
+  _nextBatch: (error?: Error | null) => void;
+}
+
+/** QoS 2 messages under way, by client and packet id: the same one is never handled twice at once, over whatever connections. */
+export class Handshakes {
+  readonly #waiting = new Map<string, (() => void)[]>();
+
+  /** Goes on when the key is free, at once or later; then it is taken until {@link leave}. */
+  enter(key: string, go: () => void): void {
+    const waiting = this.#waiting.get(key);
+    if (waiting) waiting.push(go);
+    else {
+      this.#waiting.set(key, []);
+      go();
+    }
+  }
+
+  leave(key: string): void {
+    const go = this.#waiting.get(key)?.shift();
+    if (go) go();
+    else this.#waiting.delete(key);
+  }
 }
 
 /** The order of a connection's packets. */
@@ -15,42 +36,62 @@ export interface Order {
   isFree(): boolean;
 }
 
+/** True for packets that aedes handles in several steps, each of which another packet could come between. */
+const isAlone = (packet: Packet): boolean =>
+  packet.cmd === "subscribe" ||
+  packet.cmd === "unsubscribe" ||
+  packet.cmd === "pubrel" ||
+  (packet.cmd === "publish" && packet.qos === 2);
+
 /**
  * Keeps the packets of a connection in their order where aedes doesn't: what comes before CONNECT is answered waits for it,
- * and one QoS 2 message at a time is under way, as each is stored, published and answered in steps of different length.
+ * and what takes several steps (SUBSCRIBE, UNSUBSCRIBE, QoS 2) is under way alone. An UNSUBSCRIBE that a SUBSCRIBE of the same
+ * filter overtakes would leave a listener behind for ever.
  * `hand` takes a packet on.
- * Guarantee: PUBREC in the order of the messages; no more is read while packets wait.
+ * Guarantee: PUBREC in the order of the messages.
  * Source: MQTT 3.1.1, 3.1.4 (a client needn't wait for CONNACK), 4.6.
  */
-export function openOrder(client: Client, stream: Duplex, hand: (packet: Packet) => void): Order {
+export function openOrder(
+  client: Client,
+  stream: Duplex,
+  intake: Intake,
+  handshakes: Handshakes,
+  hand: (packet: Packet) => void,
+): Order {
   const inner = client as unknown as Inner;
-  let held: Packet[] = [];
+  type Done = ReturnType<Intake["begin"]>;
+  const held: { packet: Packet; done: Done }[] = [];
   let isConnected = false;
   let isBusy = false;
-  const pass = (packet: Packet): void => {
-    if (packet.cmd !== "publish" || packet.qos !== 2) {
-      hand(packet);
-      return;
-    }
-    const goOn = inner._nextBatch;
-    isBusy = true;
-    inner._nextBatch = (error) => {
-      isBusy = false;
-      goOn(error);
-      release();
-    };
+  const handOn = (packet: Packet, done: Done): void => {
+    const before = inner._nextBatch;
+    inner._nextBatch = done;
     hand(packet);
-    inner._nextBatch = goOn;
+    inner._nextBatch = before;
+  };
+  const alone = (packet: Packet, done: Done, over?: () => void): void => {
+    isBusy = true;
+    handOn(packet, (error) => {
+      over?.();
+      isBusy = false;
+      done(error);
+      release();
+    });
+  };
+  const pass = (packet: Packet, done: Done): void => {
+    if (!isAlone(packet)) return handOn(packet, done);
+    if (packet.cmd !== "publish") return alone(packet, done);
+    isBusy = true;
+    const key = `${packet.messageId} ${client.id}`;
+    const leave = (): void => handshakes.leave(key);
+    handshakes.enter(key, () => (stream.destroyed ? leave() : alone(packet, done, leave)));
   };
   const release = (): void => {
-    if (stream.destroyed) held = [];
-    let next = 0;
-    for (; next < held.length && !isBusy; next += 1) {
-      const packet = held[next];
-      inner._parsingBatch -= 1;
-      if (packet) pass(packet);
+    while (!isBusy && !stream.destroyed) {
+      const one = held.shift();
+      if (!one) return;
+      pass(one.packet, one.done);
     }
-    held = next === held.length ? [] : held.slice(next);
   };
   client.once("connected", () => {
     isConnected = true;
@@ -60,12 +101,9 @@ export function openOrder(client: Client, stream: Duplex, hand: (packet: Packet)
   return {
     isFree,
     take(packet) {
-      if (packet.cmd === "connect" || isFree()) {
-        pass(packet);
-        return;
-      }
-      inner._parsingBatch += 1;
-      held.push(packet);
+      const done = intake.begin(packet.length ?? 0);
+      if (packet.cmd === "connect" || isFree()) pass(packet, done);
+      else held.push({ packet, done });
     },
   };
 }

@@ -18,6 +18,16 @@ const names = new Map([
   [5, "MQTT"],
 ]);
 
+/**
+ * True for a CONNECT, read as far as its level, of a level that there is none of.
+ * Source: MQTT 3.1.1, 3.1.2.2: it is answered before the connection is closed, whatever follows the level.
+ */
+export function hasUnknownLevel(packet: Packet): boolean {
+  if (packet.cmd !== "connect") return false;
+  const { protocolId, protocolVersion } = packet;
+  return protocolId === "MQTT" && protocolVersion !== undefined && !names.has(protocolVersion);
+}
+
 function connectFault(packet: Packet & { cmd: "connect" }): string | undefined {
   const { protocolId, protocolVersion = 4, clientId, clean = true, will, username, password } = packet;
   if (names.get(protocolVersion) !== protocolId) return "protocol-name";

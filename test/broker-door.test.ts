@@ -221,6 +221,55 @@ test("a secret that was changed ends the connection that came in with the old on
   await other.endAsync();
 });
 
+test("a user that there is none of costs and counts what a wrong secret does, and is answered alike", async () => {
+  const checked: string[] = [];
+  const door = await open({
+    limits: { failuresPerMinute: 3 },
+    verify: async (secret, hash) => {
+      checked.push(hash);
+      return secret === hash;
+    },
+  });
+  const come = async (user: string, secret: string): Promise<string> => {
+    const raw = await door.socket();
+    raw.send(connectPacket(user, { password: Buffer.from(secret) }));
+    await raw.closed;
+    return raw.received().toString("hex");
+  };
+  // Not even with the secret of the one that it is checked against.
+  for (const [user, secret] of [
+    ["nobody", "secret of bin-1"],
+    ["bin-1", "wrong"],
+    ["nobody", "wrong"],
+  ] as const)
+    expect(await come(user, secret)).toBe("20020004");
+  expect(checked).toHaveLength(3);
+  expect(await come("nobody", "wrong")).toBe(await come("bin-1", "wrong"));
+  expect(checked).toHaveLength(3);
+  expect(door.refused()).toEqual({ "unknown-user": 2, "wrong-secret": 1, "too-many-failures": 2 });
+});
+
+test("a secret that is replaced while it is being checked lets nobody in any more", async () => {
+  let release = (): void => undefined;
+  const door = await open({
+    verify: async (secret, hash) => {
+      await new Promise<void>((resolve) => (release = resolve));
+      return secret === hash;
+    },
+  });
+  const raw = await door.socket();
+  raw.send(connectPacket("bin-1"));
+  const isWaiting = release;
+  await until(
+    async () => release !== isWaiting,
+    (waits) => waits,
+  );
+  door.broker.setCredentials(users.map((one) => ({ ...one, hash: `new secret of ${one.user}` })));
+  release();
+  await raw.closed;
+  expect(raw.received().toString("hex")).toBe("20020004");
+});
+
 test("TLS and WebSocket lead through the same door", async () => {
   const files = { key: join(dir, "key.pem"), cert: join(dir, "cert.pem") };
   execFileSync(

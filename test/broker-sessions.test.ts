@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MqttClient } from "mqtt";
+import { generate, type Packet } from "mqtt-packet";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { connectPacket, type FrontDoor, openFrontDoor } from "./support/front-door.js";
 import { until } from "./support/obieg.js";
@@ -88,6 +89,101 @@ test("sessions, queued and retained messages survive a restart; a refused filter
   );
   expect(none).toEqual(["alerts/x mark"]);
   await last.endAsync();
+});
+
+const twice = (messageId: number, payload: string, dup = false): Packet => ({
+  cmd: "publish",
+  topic: "tools/a",
+  payload: Buffer.from(payload),
+  qos: 2,
+  messageId,
+  dup,
+  retain: false,
+});
+const answer = (cmd: "pubrec" | "pubrel" | "pubcomp", messageId: number): string =>
+  generate({ cmd, messageId } as Packet).toString("hex");
+const login = connectPacket("tools", { clientId: "desk", clean: false });
+
+test("a QoS 2 message that is sent again before PUBREL is answered and not admitted twice, over a reconnect and a restart", async () => {
+  let door = await open({ dir });
+  const admitted: string[] = [];
+  const send = async (count: number, ...packets: Packet[]): Promise<string> => {
+    const raw = await door.socket();
+    raw.send(login, ...packets);
+    await until(
+      async () => raw.received().length,
+      (length) => length === 4 + count * 4,
+    );
+    raw.socket.destroy();
+    await raw.closed;
+    return raw.received().subarray(4).toString("hex");
+  };
+  const note = (): void =>
+    void admitted.push(...door.admitted.splice(0).map(({ payload }) => Buffer.from(payload).toString()));
+  const received = answer("pubrec", 7);
+  expect(await send(2, twice(7, "a"), twice(7, "a", true))).toBe(received + received);
+  expect(await send(1, twice(7, "a", true))).toBe(received);
+  note();
+  await close(door);
+  door = await open({ dir });
+  expect(await send(1, twice(7, "a", true))).toBe(received);
+  expect(
+    await send(4, twice(7, "a", true), { cmd: "pubrel", messageId: 7 }, twice(7, "b"), twice(8, "c")),
+  ).toBe(received + answer("pubcomp", 7) + received + answer("pubrec", 8));
+  note();
+  expect(admitted).toEqual(["a", "b", "c"]);
+  // Under its id, to where its user may not: it is no repeat.
+  const raw = await door.socket();
+  raw.send(login, { ...twice(7, "b", true), topic: "readings/bin-1" } as Packet);
+  await raw.closed;
+  expect(raw.received().subarray(4).toString("hex")).toBe("");
+});
+
+test("a QoS 2 message that comes again over a new connection while it is on its way to disk is admitted once", async () => {
+  const held: (() => void)[] = [];
+  const door = await open({ dir, admit: (_run, done) => void held.push(done) });
+  const old = await door.socket();
+  old.send(login, twice(7, "a"));
+  await until(
+    async () => held.length,
+    (length) => length === 1,
+  );
+  const raw = await door.socket();
+  raw.send(login, twice(7, "a", true), { cmd: "pingreq" });
+  await old.closed;
+  await until(
+    async () => raw.received().length,
+    (length) => length === 4,
+  );
+  // Another one is taken meanwhile: the door had time to read what came before.
+  const other = await door.socket();
+  other.send(connectPacket("gw-1"), { ...twice(1, "b"), topic: "readings/bin-1", qos: 1 } as Packet);
+  await until(
+    async () => held.length,
+    (length) => length === 2,
+  );
+  for (const done of held) done();
+  await until(
+    async () => raw.received().subarray(4).toString("hex"),
+    (hex) => hex === `${answer("pubrec", 7)}d000`,
+  );
+  expect(held).toHaveLength(2);
+  for (const { socket } of [raw, other]) socket.destroy();
+});
+
+test("an unfinished QoS 2 message of a session that isn't kept is forgotten with its connection", async () => {
+  const door = await open({ dir });
+  for (const payload of ["a", "b"]) {
+    const raw = await door.socket();
+    raw.send(connectPacket("tools"), twice(7, payload));
+    await until(
+      async () => raw.received().length,
+      (length) => length === 8,
+    );
+    raw.socket.destroy();
+    await raw.closed;
+  }
+  expect(door.admitted.map(({ payload }) => Buffer.from(payload).toString())).toEqual(["a", "b"]);
 });
 
 test("what is queued for who is away is bounded, and counted beyond", async () => {

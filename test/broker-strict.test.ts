@@ -33,6 +33,16 @@ const forbidden: [claim: string, reason: string, bytes: Buffer][] = [
     "not-utf8",
     packet(0x32, text(Buffer.from([0x72, 0xff, 0xfe])), id(7), payload),
   ],
+  [
+    "a surrogate in a topic",
+    "not-utf8",
+    packet(0x32, text(Buffer.from([0x72, 0xed, 0xa0, 0x80])), id(7), payload),
+  ],
+  [
+    "a surrogate in a filter",
+    "not-utf8",
+    packet(0x82, id(7), text(Buffer.from([0x72, 0xed, 0xa0, 0x80])), Buffer.from([1])),
+  ],
   ["a topic that holds U+0000", "topic-invalid", packet(0x32, text("readings/bin-1\0"), id(7), payload)],
   ["a wildcard in a published topic", "topic-invalid", packet(0x32, text("readings/+"), id(7), payload)],
   ["packet id 0 in PUBLISH", "packet-id-0", packet(0x32, topic, id(0), payload)],
@@ -58,6 +68,12 @@ const forbidden: [claim: string, reason: string, bytes: Buffer][] = [
     packet(0x80, id(7), text("rejections/bin-1"), Buffer.from([1])),
   ],
   ["reserved flags in PINGREQ", "reserved-flags", packet(0xc1)],
+  [
+    "reserved bits beside the QoS of a filter",
+    "client-error",
+    packet(0x82, id(7), text("rejections/bin-1"), Buffer.from([0x05])),
+  ],
+  ["QoS 3 of a filter", "qos-3", packet(0x82, id(7), text("rejections/bin-1"), Buffer.from([3]))],
   ["packet type 0", "packet-type", packet(0x00)],
   ["packet type 15", "packet-type", packet(0xf0)],
   ["a packet that only a server sends", "packet-type", packet(0x20, Buffer.from([0, 0]))],
@@ -77,6 +93,19 @@ const forbiddenConnects: [claim: string, reason: string, bytes: Buffer][] = [
   ["an empty client id with a kept session", "client-id-empty", connect(0xc0, text(""), user, secret)],
   ["a password without a user", "password-without-user", connect(0x42, text("x"), secret)],
   ["a will with QoS 3", "will-qos-3", connect(0xde, text("x"), topic, text(payload), user, secret)],
+  ["a will's QoS without a will", "connection-error", connect(0xca, text("x"), user, secret)],
+  ["a will's RETAIN without a will", "connection-error", connect(0xe2, text("x"), user, secret)],
+  ["CONNECT's reserved flag", "connection-error", connect(0xc3, text("x"), user, secret)],
+  [
+    "bytes behind CONNECT's last field",
+    "length-wrong",
+    connect(0xc2, text("x"), user, secret, Buffer.from([0])),
+  ],
+  [
+    "a surrogate in a client id",
+    "not-utf8",
+    connect(0xc2, text(Buffer.from([0x72, 0xed, 0xa0, 0x80])), user, secret),
+  ],
   [
     "a wildcard in a will's topic",
     "will-topic",
@@ -187,5 +216,32 @@ test("what is sent before CONNACK is taken in its order, however much it is", as
   expect(
     door.admitted.slice(from).map(({ payload: bytes }) => Number(Buffer.from(bytes).toString())),
   ).toEqual(Array.from({ length: 200 }, (_, n) => n));
+  raw.socket.destroy();
+});
+
+test.each([0, 2, 6, 127, 134])(
+  "protocol level %i is answered with return code 1 before the connection is closed (MQTT-3.1.2-2)",
+  async (level) => {
+    const before = door.refused()["protocol-level"] ?? 0;
+    const raw = await door.socket();
+    raw.send(
+      Buffer.concat([
+        packet(0x10, text("MQTT"), Buffer.from([level, 0xc2, 0, 60]), text("x"), user, secret),
+        packet(0x32, topic, id(7), payload),
+      ]),
+    );
+    await raw.closed;
+    expect(raw.received().toString("hex")).toBe("20020001");
+    expect(door.refused()["protocol-level"]).toBe(before + 1);
+  },
+);
+
+test("PUBREL for an id that nothing waits under is answered with PUBCOMP", async () => {
+  const raw = await door.socket();
+  raw.send(valid, packet(0x62, id(515)));
+  await until(
+    async () => raw.received().toString("hex"),
+    (hex) => hex === "2002000070020203",
+  );
   raw.socket.destroy();
 });
