@@ -15,7 +15,9 @@ export interface GateOptions {
 }
 
 interface Knock {
+  user: string;
   secret: string;
+  mac: Buffer;
   hash: string;
   address: string;
   isUnknown: boolean;
@@ -72,11 +74,10 @@ export class Gate {
     const credential = this.#credentials.get(user) ?? anybody;
     if (!credential) return "unknown-user";
     const mac = createHmac("sha256", this.#key).update(`${user}\0${secret}`).digest();
-    const known = this.#right.get(user);
-    if (known && known.hash === credential.hash && timingSafeEqual(known.mac, mac)) return credential;
+    if (this.#isKnown(user, credential.hash, mac)) return credential;
     if (this.#queue.length() >= this.#options.verifyQueue) return "busy";
     const isUnknown = credential.user !== user;
-    const isRight = await this.#queue.push({ secret, hash: credential.hash, address, isUnknown });
+    const isRight = await this.#queue.push({ user, secret, mac, hash: credential.hash, address, isUnknown });
     if (isRight === "too-many-failures") return isRight;
     if (isUnknown) return "unknown-user";
     // It may have been replaced meanwhile.
@@ -86,7 +87,15 @@ export class Gate {
     return now;
   }
 
-  async #verify({ secret, hash, address, isUnknown }: Knock): Promise<boolean | "too-many-failures"> {
+  #isKnown(user: string, hash: string, mac: Buffer): boolean {
+    const known = this.#right.get(user);
+    return known?.hash === hash && timingSafeEqual(known.mac, mac);
+  }
+
+  async #verify(knock: Knock): Promise<boolean | "too-many-failures"> {
+    const { user, secret, mac, hash, address, isUnknown } = knock;
+    // Another one with the same secret may have been let in while this one waited.
+    if (this.#isKnown(user, hash, mac)) return true;
     if (this.#failuresOf(address) >= this.#options.failuresPerMinute) return "too-many-failures";
     const isRight = (await this.#options.verify(secret, hash)) && !isUnknown;
     if (!isRight) this.#failures.set(address, this.#failuresOf(address) + 1);
