@@ -26,9 +26,11 @@ export type AcceptFailed = (code: string) => void;
 export type Accept = (stream: Duplex, from: string) => void;
 
 const pauseMs = 1_000;
+/** Connections that may wait to be accepted: in a storm the system resets what comes beyond (Node's own default is 511). */
+const backlog = 4_096;
 
 async function listen(server: Server, host: string, port: number, failed: AcceptFailed): Promise<Listener> {
-  server.listen(port, host);
+  server.listen({ port, host, backlog });
   try {
     await once(server, "listening");
   } catch (error) {
@@ -46,7 +48,7 @@ async function listen(server: Server, host: string, port: number, failed: Accept
     server.close();
     again = setTimeout(() => {
       again = undefined;
-      server.listen(taken, host);
+      server.listen({ port: taken, host, backlog });
     }, pauseMs);
   });
   return {
