@@ -31,6 +31,7 @@ const maxPerDevice = 500;
  */
 export class UnmappedBook {
   readonly #state: StateStore;
+  readonly #table;
   readonly #known = new Map<string, UnmappedSighting>();
   readonly #perDevice = new Map<string, number>();
   readonly #changed = new Set<string>();
@@ -38,8 +39,8 @@ export class UnmappedBook {
 
   constructor(state: StateStore) {
     this.#state = state;
-    for (const { key, value } of state.table<UnmappedSighting, string>("unmapped").getRange())
-      this.#keep(key, { ...value });
+    this.#table = state.table<UnmappedSighting, string>("unmapped");
+    for (const { key, value } of this.#table.getRange()) this.#keep(key, { ...value });
   }
 
   #keep(key: string, sighting: UnmappedSighting): void {
@@ -94,10 +95,9 @@ export class UnmappedBook {
     if (this.#changed.size === 0) return;
     const keys = [...this.#changed];
     await this.#state.transaction(() => {
-      const table = this.#state.table<UnmappedSighting, string>("unmapped");
       for (const key of keys) {
         const sighting = this.#known.get(key);
-        if (sighting) void table.put(key, sighting);
+        if (sighting) void this.#table.put(key, sighting);
       }
     });
     this.#hasNew = false;

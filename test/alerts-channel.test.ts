@@ -1,3 +1,6 @@
+import { getEventListeners } from "node:events";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, test } from "vitest";
 import { openMqtt } from "../ingest/alerts/mqtt.js";
 import type { OutboxEntry, Sender } from "../ingest/alerts/port.js";
@@ -18,7 +21,7 @@ async function webhookSubject(): Promise<Subject> {
   const server = await new FaultServer().start();
   const sender = openWebhook(
     { id: "hook", kind: "webhook", url: server.url, secret },
-    { fetch, clock: () => startMs, timeoutMs: 150 },
+    { fetch, clock: () => startMs, timeoutMs: 400 },
   );
   return {
     sender,
@@ -46,13 +49,26 @@ async function mqttSubject(): Promise<Subject> {
     return behaviour === "take" ? Promise.resolve() : Promise.reject(new Error("the broker is closed"));
   };
   return {
-    sender: openMqtt(publish, 150),
+    sender: openMqtt(publish, 400),
     behave: (how) => {
       behaviour = how;
     },
     seen: () => seen,
     end: () => Promise.resolve(),
   };
+}
+
+/** Collects garbage until none of the objects is left, ten times at most; gives how many are. */
+async function leftOf(objects: readonly WeakRef<object>[]): Promise<number> {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const left = (): number => objects.filter((object) => object.deref() !== undefined).length;
+  for (let n = 0; n < 10 && left() > 0; n += 1) {
+    // An object that was looked at stays until the turn is over.
+    await new Promise(setImmediate);
+    collect();
+  }
+  return left();
 }
 
 function entry(state: OutboxEntry["state"]): OutboxEntry {
@@ -120,6 +136,20 @@ describe.each([
     const sending = subject.sender.send(entry("raised"), abort.signal);
     abort.abort();
     expect(await sending).toMatchObject({ kind: "failed" });
+  });
+
+  test("keeps nothing of what it sent while its signal lives on", async () => {
+    subject = await make();
+    const send = async (): Promise<WeakRef<object>> => {
+      const one = entry("raised");
+      await subject.sender.send(one, idle);
+      return new WeakRef(one.body);
+    };
+    for (const how of ["take", "refuse", "break", "hang"] as const) {
+      subject.behave(how);
+      expect(await leftOf([await send(), await send()])).toBe(0);
+    }
+    expect(getEventListeners(idle, "abort")).toEqual([]);
   });
 
   test("sends again when asked again", async () => {

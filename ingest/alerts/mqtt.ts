@@ -1,3 +1,4 @@
+import { withDeadline } from "./deadline.js";
 import type { OutboxEntry, Sender } from "./port.js";
 
 /** Publishes on our own broker; resolved means that the broker took it. */
@@ -17,15 +18,16 @@ export function openMqtt(publish: Publish, timeoutMs: number): Sender {
   return {
     send: async (entry, signal) => {
       const { body } = entry;
-      const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-      try {
-        await new Promise<void>((resolve, reject) => {
-          ended.addEventListener("abort", () => reject(new Error("the broker didn't take it in time")));
-          publish(alertTopic(body), body.state === "resolved" ? "" : JSON.stringify(body), true).then(
-            resolve,
-            reject,
-          );
+      const payload = body.state === "resolved" ? "" : JSON.stringify(body);
+      const take = (ended: AbortSignal): Promise<void> =>
+        new Promise((resolve, reject) => {
+          const late = (): void => reject(new Error("the broker didn't take it in time"));
+          if (ended.aborted) late();
+          else ended.addEventListener("abort", late);
+          publish(alertTopic(body), payload, true).then(resolve, reject);
         });
+      try {
+        await withDeadline(signal, timeoutMs, take);
         return { kind: "delivered" };
       } catch (error) {
         return {

@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { Channel } from "../../devices/index.js";
+import { withDeadline } from "./deadline.js";
 import type { OutboxEntry, Sender, SendResult } from "./port.js";
 
 /** What a webhook needs from outside. */
@@ -46,7 +47,7 @@ export function openWebhook(channel: Channel, parts: WebhookParts): Sender {
     const response = await parts.fetch(channel.url, {
       method: "POST",
       redirect: "manual",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(parts.timeoutMs)]),
+      signal,
       headers: {
         "content-type": "application/json",
         "user-agent": "obieg",
@@ -70,7 +71,7 @@ export function openWebhook(channel: Channel, parts: WebhookParts): Sender {
   return {
     send: async (entry, signal) => {
       try {
-        return await send(entry, signal);
+        return await withDeadline(signal, parts.timeoutMs, (ended) => send(entry, ended));
       } catch (error) {
         return { kind: "failed", fault: faultOf(error, parts.timeoutMs) };
       }
