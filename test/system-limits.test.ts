@@ -79,7 +79,7 @@ test("what doesn't fit is made smaller, never beyond the machine, and is said wi
     expect((broker.connections ?? 0) + httpConnections + 400).toBeLessThanOrEqual(files);
     expect(warnings.join()).toContain("allow 11400 (ulimit -n");
   }
-  for (const memoryMb of [340, 400, 512, 600]) {
+  for (const memoryMb of [340, 400, 512, 540]) {
     const memoryBytes = memoryMb * mebibyte;
     const { broker, warnings } = fitToMachine(defaults, { ...plenty, memoryBytes });
     expect(broker.connections).toBeLessThan(defaults.limits.connections);
