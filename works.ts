@@ -22,7 +22,7 @@ import { openAlerts, startDeliverer } from "./ingest/alerts/index.js";
 import { startClockwork } from "./ingest/clockwork.js";
 import { writeRunFile } from "./ingest/data-folder.js";
 import { type DoorStatus, Figures } from "./ingest/figures.js";
-import { type Intake, startIntake } from "./ingest/intake.js";
+import { type Intake, isBehind, startIntake } from "./ingest/intake.js";
 import { openReading } from "./ingest/rebuild.js";
 import { localDays } from "./ingest/ledger.js";
 import { joinPeer, letDoorGoFirst, type Peer } from "./ingest/peer.js";
@@ -131,9 +131,10 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     const publish = (topic: string, payload: string, retain: boolean): Promise<void> =>
       door.call("publish", { topic, payload, retain, qos: 1 });
 
+    const isLate = (): boolean => isBehind(intakeStatus());
     const sinks: Sink[] = [];
     if (config.influx) {
-      const sink = openInfluxSink({ ...config.influx, history, state, registry, log });
+      const sink = openInfluxSink({ ...config.influx, history, state, registry, log, isBehind: isLate });
       sink.start();
       sinks.push(sink);
       undo.push(() => sink.stop());
@@ -165,9 +166,8 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
         history.holdFor("rules", rules.position);
         opened.tell({ topic: "readings", values });
         if (quarantined.length > 0) opened.tell({ topic: "quarantine", entries: quarantined });
-        for (const { topic, payload } of rejectionsOf(quarantined)) {
+        for (const { topic, payload } of rejectionsOf(quarantined))
           door.call("publish", { topic, payload, retain: false, qos: 0 }).catch(() => undefined);
-        }
       },
     });
     const opened = openView({

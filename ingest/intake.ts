@@ -35,6 +35,11 @@ interface Drawn {
   batch: Batch | undefined;
 }
 
+/** True while so much waits that it should go before what can wait: sinks. */
+export function isBehind({ position, durable }: Intake["status"]): boolean {
+  return durable - position > 10_000;
+}
+
 const retryMs = 1_000;
 const smallBatch = 500;
 

@@ -28,6 +28,16 @@ test("what history holds is written in order, in full batches, one request at a 
   expect(b.open(server.url).status.position).toBe(25);
 });
 
+test("while the works are behind each batch is followed by a pause, and the order stays", async () => {
+  const { b, server } = await bench(10);
+  const sink = b.open(server.url, { batchValues: 2, isBehind: () => b.delays.length < 3 });
+  sink.start();
+  await until("all written", () => sink.status.lag === 0);
+  expect(b.delays).toHaveLength(3);
+  expect(times(server.taken)).toEqual(b.history.values.map((value) => value.timeMs));
+  expect(sink.status).toEqual({ position: 10, lag: 0, written: 10, offended: 0, fault: undefined });
+});
+
 test("it goes on when it is woken", async () => {
   const { b, server } = await bench(1);
   const sink = b.open(server.url);

@@ -13,6 +13,8 @@ export interface InfluxSinkOptions {
   state: StateStore;
   registry: RegistryView;
   log: { warn(facts: object, message: string): void };
+  /** True while the works have a backlog: the sink then gives way to them. */
+  isBehind?: () => boolean;
   /** Most values a request; 20,000 unless given. */
   batchValues?: number;
   /** Longest wait for an answer, milliseconds; 10,000 unless given. */
@@ -37,6 +39,8 @@ const keptOffenders = 1_000;
 const defaultBatchValues = 20_000;
 /** Looks for news this often even when nobody wakes it. */
 const newsDelayMs = 3_000;
+/** While the works are behind, a batch is followed by a pause of so many times what it took: history goes first. */
+const giveWay = 3;
 /** So many refusals in a batch without one point accepted, and the settings are suspected. */
 const suspiciousRefusals = 32;
 
@@ -114,7 +118,7 @@ class InfluxFeed implements Sink {
   }
 
   async #run(): Promise<void> {
-    const { history, batchValues = defaultBatchValues } = this.#options;
+    const { history, batchValues = defaultBatchValues, isBehind = () => false } = this.#options;
     let ahead: Promise<IdentifiedValue[] | undefined> | undefined;
     let saving: Promise<void> | undefined;
     /** What the server has taken; saved a moment later. */
@@ -123,6 +127,7 @@ class InfluxFeed implements Sink {
     while (!this.#isStopped) {
       try {
         this.#isNews = false;
+        const begunMs = performance.now();
         const values =
           (await ahead) ??
           (history.lastSequence > position ? await history.after(position, batchValues) : []);
@@ -145,6 +150,7 @@ class InfluxFeed implements Sink {
         saving.catch(() => undefined);
         ({ sequence: position } = last);
         failures = 0;
+        if (isBehind()) await this.#wait("delay", Math.ceil((performance.now() - begunMs) * giveWay));
       } catch (error) {
         await saving?.catch(() => undefined);
         [ahead, saving] = [undefined, undefined];
