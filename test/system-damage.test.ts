@@ -43,10 +43,11 @@ async function publish(obieg: Obieg, payloads: readonly (string | object)[]): Pr
     );
   await client.endAsync();
 }
+/** Waits until every message is processed and every alert delivered. */
 const drained = (obieg: Obieg): Promise<string> =>
   until(
     async () => (await obieg.api("/metrics")).text,
-    (text) => /^obieg_pipeline_lag_messages 0$/m.test(text),
+    (text) => /^obieg_pipeline_lag_messages 0$/m.test(text) && /^obieg_outbox_entries 0$/m.test(text),
     30_000,
   );
 
@@ -55,7 +56,6 @@ async function everything(obieg: Obieg): Promise<{
   readings: unknown[];
   ledger: unknown[];
   alerts: unknown[];
-  owed: number;
   quarantine: unknown[];
   series: unknown;
 }> {
@@ -72,7 +72,6 @@ async function everything(obieg: Obieg): Promise<{
     ]),
     ledger: (await list("ledger?device=bin-1")).map(({ slots: _slots, ...account }) => account),
     alerts: (await list("alerts?limit=10000")).map(({ id, state }) => [id, state]),
-    owed: Number(/obieg_outbox_entries (\d+)/.exec((await obieg.api("/metrics")).text)?.[1] ?? 0),
     quarantine: (await list("quarantine")).map(({ id, reason, status }) => [id, reason, status]),
     series: (
       await obieg.api(`/api/v1/series?device=bin-1&quantity=fill_percent&step=day&from=${from}&to=${to}`)
