@@ -18,16 +18,25 @@ const journal = await openJournal({
 });
 const load = new Workloads().take(Number(messages), 5);
 const chunk = 10_000;
+/** Messages that come together, as the front door takes them from a busy connection. */
+const runLength = 100;
 for (let from = 0; from < load.messages; from += chunk) {
   const count = Math.min(chunk, load.messages - from);
   await new Promise<void>((resolve, reject) => {
     let left = count;
-    for (let n = from; n < from + count; n += 1) {
-      const { topic, payload } = messageOf(load, n);
-      const raw = { user: login.user, clientId: "backlog", qos: 1 as const, receivedMs: Date.now() };
-      journal.append(runOf({ ...raw, topic, payload: Buffer.from(payload) }), (error) => {
+    for (let n = from; n < from + count; n += runLength) {
+      const size = Math.min(runLength, from + count - n);
+      const runs = Array.from({ length: size }, (_, at) => {
+        const { topic, payload } = messageOf(load, n + at);
+        const raw = { user: login.user, clientId: "backlog", qos: 1 as const, receivedMs: Date.now() };
+        return runOf({ ...raw, topic, payload: Buffer.from(payload) });
+      });
+      const bytes = Buffer.concat(runs.map((run) => run.bytes));
+      const [head] = runs;
+      if (!head) return;
+      journal.append({ ...head, bytes, end: bytes.length, count: size }, (error) => {
         if (error) reject(error);
-        else if (--left === 0) resolve();
+        else if ((left -= size) === 0) resolve();
       });
     }
   });

@@ -32,7 +32,7 @@ export const fullSize: Size = {
   days: 365,
   fleet: 100,
   meters: 1_000,
-  backlog: 300_000,
+  backlog: 1_000_000,
   outage: 200_000,
   queries: 15,
   starts: 5,
