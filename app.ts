@@ -149,12 +149,12 @@ export async function start(options: StartOptions): Promise<App> {
     const works: Peer<WorksCalls> = joinPeer<WorksCalls>(worker, calls, (error) =>
       log.error({ err: error }, "a call of the works failed"),
     );
-    const started = await Promise.race([works.call("start", journal.durableSequence), failed]);
-    await journal.skipTo(started.position);
     stack.push(async () => {
-      await works.call("stop", undefined).catch(() => undefined);
+      await Promise.race([works.call("stop", undefined), failed]).catch(() => undefined);
       await worker.terminate();
     });
+    const started = await Promise.race([works.call("start", journal.durableSequence), failed]);
+    await journal.skipTo(started.position);
 
     const { mqtt } = config;
     const sessionsRoom = new Headroom(join(config.data, "state", "broker.mdb"), 2 ** 20);

@@ -119,7 +119,10 @@ test("receivers that are down, silent, failing or moved delay no other, are trie
     async () => office.story,
     (story) => story.length === 2,
   );
-  expect(silent.received).toHaveLength(2);
+  await until(
+    async () => silent.received,
+    (received) => received.length === 2,
+  );
   const card = await cardOf("bin-1");
   expect(card).toMatch(/Doręczanie zawodzi: (crews|moved|down)/);
   expect(card).toMatch(/crews\s+czeka, \d+\sprób\S*, answered 500, następna próba \d+ \S+ \d{4}, \d\d:\d\d/);

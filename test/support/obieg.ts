@@ -80,15 +80,16 @@ export async function startObieg(options: ObiegOptions = {}): Promise<Obieg> {
   child.stderr.on("data", (chunk: Buffer) => {
     log = (log + chunk.toString()).slice(-200_000);
   });
-  const exited = once(child, "exit");
+  // Its "exit" may come before the last of what it wrote.
+  const exited = once(child, "close");
   const ready = await new Promise<{ mqtt: number; http: string }>((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
       stdout += `${line}\n`;
       const found = /^ready mqtt=\S+:(\d+) http=(\S+)$/.exec(line);
       if (found) resolve({ mqtt: Number(found[1]), http: found[2] ?? "" });
     });
-    void exited.then(([code]) =>
-      reject(new Error(`exited with ${String(code)} before it was ready:\n${stdout}${log}`)),
+    void exited.then(([code, signal]) =>
+      reject(new Error(`exited with ${String(code ?? signal)} before it was ready:\n${stdout}${log}`)),
     );
   });
   return {
