@@ -60,6 +60,22 @@ export const placeSchema = z.object({
 /** The newest value of a quantity. */
 export const latestSchema = z.object({ quantity: z.string(), unit: z.string(), value: z.number(), time });
 
+const registerAnswer = z.object({
+  serial: z.string(),
+  digits: z.number().optional().describe("before the point"),
+  bits: z.number().optional().describe("width of a binary counter"),
+  resolution: z.number().describe("smallest step"),
+  multiplier: z.number(),
+  maxRate: z.number().describe("most that can flow in an hour, in the quantity's unit"),
+  backflow: z.number().optional().describe("most that can flow back between two readings"),
+  installed: time,
+  start: z.number().optional().describe("what it showed when it was installed"),
+});
+const meterAnswer = z.object({
+  parent: z.string().nullable().describe("the device whose meter is upstream of this one"),
+  registers: z.record(z.string(), registerAnswer).describe("by the quantity that they count"),
+});
+
 /** A registered device with its newest values. */
 export const deviceSchema = z.object({
   id: z.string(),
@@ -75,6 +91,7 @@ export const deviceSchema = z.object({
   capacityLitres: z.number().nullable(),
   emptyMm: z.number().nullable(),
   fullMm: z.number().nullable(),
+  meter: meterAnswer.nullable(),
   since: time.describe("when it entered the registry"),
   latest: z.array(latestSchema),
 });

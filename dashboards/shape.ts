@@ -7,7 +7,7 @@ import type {
   SeriesPoint,
   StoredReading,
 } from "../ingest/index.js";
-import { type DeviceEntry, unitOf } from "../devices/index.js";
+import { type DeviceEntry, type MeterEntry, unitOf } from "../devices/index.js";
 import type * as api from "./api.js";
 import { isoOf, isoOrNull } from "./query.js";
 import type { Offender, SinkStanding } from "./sinks.js";
@@ -38,6 +38,16 @@ export const pointOf = (point: SeriesPoint): api.SeriesPoint => ({
   last: finite(point.last),
 });
 
+const meterOf = ({ parent, registers }: MeterEntry): NonNullable<api.Device["meter"]> => ({
+  parent: parent ?? null,
+  registers: Object.fromEntries(
+    Object.entries(registers).map(([quantity, register]) => [
+      quantity,
+      { ...register, installed: isoOf(register.installed) },
+    ]),
+  ),
+});
+
 /** A device as it is answered, with its newest values. */
 export const deviceOf = (device: DeviceEntry, latest: readonly StoredReading[]): api.Device => ({
   id: device.id,
@@ -51,6 +61,7 @@ export const deviceOf = (device: DeviceEntry, latest: readonly StoredReading[]):
   capacityLitres: device.capacityLitres ?? null,
   emptyMm: device.emptyMm ?? null,
   fullMm: device.fullMm ?? null,
+  meter: device.meter ? meterOf(device.meter) : null,
   since: isoOf(device.sinceMs),
   latest: latest.map(({ quantity, unit, value, timeMs }) => ({ quantity, unit, value, time: isoOf(timeMs) })),
 });

@@ -5,6 +5,7 @@ import { cityText } from "./city-text.js";
 import { checkDevice } from "./device.js";
 import { ObiegError } from "./error.js";
 import { identifierKey, indexIdentifiers } from "./identifier.js";
+import { parentFault } from "./meter.js";
 import type { CredentialEntry, DeviceEntry, PlaceEntry, RegistryView, SourceEntry } from "./registry.js";
 import type { Rule } from "./rule.js";
 import { hashSecret, newSecret, verifySecret } from "./secret.js";
@@ -170,17 +171,23 @@ export class CityRegistry implements RegistryView {
       if (holder && holder.id !== device.id)
         throw new ObiegError("device-invalid", `identifiers.${scheme}: ${text} is ${holder.id}'s already`);
     }
+    const fault = parentFault(device, (id) => this.#devices.get(id));
+    if (fault) throw new ObiegError("device-invalid", `meter.parent: ${fault}`);
     const sinceMs = this.#devices.get(device.id)?.sinceMs ?? this.#clock();
     return this.#change(who, () => new Map(this.#entries).set(`device/${device.id}`, { ...device, sinceMs }));
   }
 
-  /** Removes a device; its history stays. Throws `device-not-found`. */
+  /** Removes a device; its history stays, and meters below it stand below none. Throws `device-not-found`. */
   async removeDevice(id: string, who: string): Promise<RegistryDiff> {
     if (!this.#devices.has(id)) throw new ObiegError("device-not-found", `there is no device ${id}`);
     return this.#change(who, () => {
       const wanted = new Map(this.#entries);
       wanted.delete(`device/${id}`);
       wanted.delete(`credential/${id}`);
+      for (const { meter, ...child } of this.#devices.values()) {
+        if (meter?.parent !== id || child.id === id) continue;
+        wanted.set(`device/${child.id}`, { ...child, meter: { registers: meter.registers } });
+      }
       return wanted;
     });
   }

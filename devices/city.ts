@@ -2,6 +2,7 @@ import { z } from "zod";
 import { channelSchema } from "./channel.js";
 import { at, deviceId, deviceSchema, placeId } from "./device.js";
 import { identifierKey } from "./identifier.js";
+import { checkParents } from "./meter.js";
 import { deviceClasses, quantities } from "./quantity.js";
 import { ruleSchema } from "./rule.js";
 import { isTimeZone, sourceSchema, topicFilter } from "./source.js";
@@ -106,6 +107,7 @@ function checkTogether(raw: unknown, report: FaultReport): void {
       identified.add(key);
     }
   }
+  checkParents(entriesOf(raw, "devices"), report);
   unique("credentials", "user");
   unique("rules", "id");
   unique("channels", "id");

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { fractions } from "./attributes.js";
 import { ObiegError } from "./error.js";
 import { identifiersSchema } from "./identifier.js";
+import { meterSchema } from "./meter.js";
 import { deviceClasses } from "./quantity.js";
 import type { DeviceEntry } from "./registry.js";
 import { durationSchema } from "./rule.js";
@@ -53,6 +54,7 @@ const parts = {
     .max(20_000)
     .optional()
     .describe("distance to the surface of the full bin, mm"),
+  meter: meterSchema.optional(),
 };
 
 type Container = { emptyMm?: number | undefined; fullMm?: number | undefined };

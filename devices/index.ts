@@ -5,12 +5,15 @@ export { CityRegistry, openRegistry, type RegistryChange, type RegistryDiff } fr
 export type { Codec, Decoded, DecodedField, DeviceFields, Fault, UnmappedField } from "./codec.js";
 export { type ErrorOptions, ObiegError } from "./error.js";
 export { formats, openCodecs } from "./formats/table.js";
+export { meterSchema } from "./meter.js";
 export type { JournalMessage, RawMessage } from "./message.js";
 export { deviceClasses, quantities, type Quantity, type QuantityKind, unitOf } from "./quantity.js";
 export type {
   CredentialEntry,
   DeviceEntry,
+  MeterEntry,
   PlaceEntry,
+  RegisterEntry,
   RegistryView,
   SourceEntry,
   SourceMapping,

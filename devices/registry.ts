@@ -16,8 +16,34 @@ export interface DeviceEntry {
   /** Distance from sensor to floor of the empty and surface of the full container, millimetres. */
   emptyMm?: number;
   fullMm?: number;
+  meter?: MeterEntry;
   /** When it entered the registry. */
   sinceMs: number;
+}
+
+/** What a device counts with. */
+export interface MeterEntry {
+  /** The device whose meter is upstream of this one. */
+  parent?: string | undefined;
+  /** By the quantity that it counts. */
+  registers: Readonly<Record<string, RegisterEntry>>;
+}
+
+/** A register as it was installed, in the unit of its quantity. */
+export interface RegisterEntry {
+  serial: string;
+  /** Digits before the point, or bits of a binary counter; neither where nobody knows. */
+  digits?: number | undefined;
+  bits?: number | undefined;
+  resolution: number;
+  multiplier: number;
+  /** Most that can flow in an hour. */
+  maxRate: number;
+  /** Most that can flow back between two readings. */
+  backflow?: number | undefined;
+  /** Epoch milliseconds. */
+  installed: number;
+  start?: number | undefined;
 }
 
 /** A node of the tree of places. */

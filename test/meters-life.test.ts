@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { readMeter, type Reading, type Register, updateMeter } from "../ingest/meters/index.js";
+import {
+  describedLife,
+  readMeter,
+  type Reading,
+  type Register,
+  updateMeter,
+} from "../ingest/meters/index.js";
 import {
   at,
   electricity,
@@ -201,4 +207,32 @@ test("a life that contradicts itself is refused", () => {
   const register = expect.objectContaining({ code: "meter-register" });
   expect(() => read(entry.installed(5, { ...electricity, maxRate: 0 }))).toThrow(register);
   expect(() => read(entry.installed(5, electricity, 100_000))).toThrow(register);
+});
+
+test("a life begins as the registry describes the meter", () => {
+  // Five digits count to 100,000; 32 bits of 0.001 kWh to 4,294,967.296.
+  const said = { serial: "30-1", resolution: 0.001, multiplier: 1, maxRate: 40, installed: noonMs };
+  const registers = {
+    energy_import_kwh: { ...said, digits: 5, start: 99_998 },
+    energy_export_kwh: { ...said, bits: 32 },
+  };
+  const device = {
+    id: "em-1",
+    class: "electricity-meter",
+    place: "krakow",
+    sinceMs: 7,
+    meter: { registers },
+  };
+  const life = describedLife(device, "energy_import_kwh", "kWh");
+  if (!life) throw new Error("no life");
+  // 2 kWh to the end of the register and 3 more; then 2.
+  expect(rows(readMeter([life], quarters(undefined, 3, 5), at(2), options))).toEqual([
+    ["0-15", 5, "measured", "rollover"],
+    ["15-30", 2, "measured", "normal"],
+  ]);
+  expect(describedLife(device, "energy_export_kwh", "kWh")).toMatchObject({
+    id: "em-1/energy_export_kwh/30-1",
+    register: { modulus: 4_294_967.296, unit: "kWh" },
+  });
+  expect(describedLife(device, "reactive_energy_import_kvarh", "kvarh")).toBeUndefined();
 });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type DeviceEntry, ObiegError } from "../../devices/index.js";
+import { type DeviceEntry, meterSchema, ObiegError } from "../../devices/index.js";
 import type { StoredReading } from "../../ingest/index.js";
 import { auditOf, whoOf } from "../access.js";
 import { type Device, deviceSchema, placeSchema, pointSchema, quantitySchema } from "../api.js";
@@ -45,6 +45,7 @@ const deviceBody = z.strictObject({
   capacityLitres: z.number().positive().nullish(),
   emptyMm: z.number().nonnegative().nullish().describe("sensor to the floor of the empty container"),
   fullMm: z.number().nonnegative().nullish().describe("sensor to the surface of the full one"),
+  meter: meterSchema.nullish(),
 });
 
 const orAbsent = <T>(value: T | null | undefined): T | undefined => value ?? undefined;
@@ -212,6 +213,7 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
         capacityLitres,
         emptyMm,
         fullMm,
+        meter,
       } = request.body;
       const isNew = view.registry.device(id) === undefined;
       const entry = {
@@ -227,6 +229,7 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
           capacityLitres: orAbsent(capacityLitres),
           emptyMm: orAbsent(emptyMm),
           fullMm: orAbsent(fullMm),
+          meter: orAbsent(meter),
         }),
       };
       const stored = await changes()

@@ -1,3 +1,4 @@
+export { describedLife } from "./described.js";
 export {
   forget,
   type MeterAccount,

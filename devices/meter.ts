@@ -1,0 +1,88 @@
+import { z } from "zod";
+import { isIdentifier } from "./identifier.js";
+import { quantities } from "./quantity.js";
+import type { MeterEntry } from "./registry.js";
+import { parseTime } from "./time.js";
+import type { FaultReport } from "./yaml-file.js";
+
+const figure = z.number().positive().max(1e15);
+
+const moment = z
+  .union([
+    z.int().nonnegative(),
+    z
+      .string()
+      .transform(parseTime)
+      .refine(
+        (ms) => Number.isFinite(ms),
+        "a date and time with its offset, such as 2024-05-01T10:00:00+02:00",
+      ),
+  ])
+  .describe("a date and time with its offset; a bare number is epoch milliseconds");
+
+const register = z
+  .strictObject({
+    serial: z.string().refine(isIdentifier, "1 to 128 printable characters"),
+    digits: z.int().min(1).max(12).optional().describe("digits before the point: 5 count to 100,000"),
+    bits: z.int().min(8).max(53).optional().describe("width of a binary counter; one step is `resolution`"),
+    resolution: figure.default(0.001).describe("smallest step that it shows"),
+    multiplier: figure.default(1).describe("amount of one unit of the register: transformers 200/5 are 40"),
+    maxRate: figure.describe("most that can flow in an hour, in the quantity's unit"),
+    backflow: figure.optional().describe("most that can flow back between two readings"),
+    installed: moment.describe("when it began to count"),
+    start: z.number().nonnegative().optional().describe("what it showed then"),
+  })
+  .refine(({ digits, bits }) => digits === undefined || bits === undefined, {
+    path: ["bits"],
+    message: "give at most one of digits and bits",
+  });
+
+const isCounter = (quantity: string): boolean => quantities.get(quantity)?.kind === "counter";
+
+/** What a device counts with, as `city.yaml` writes it: a register for each of its counters, and the meter upstream. */
+export const meterSchema = z
+  .strictObject({
+    parent: z.string().min(1).max(64).optional().describe("the device whose meter is upstream of this one"),
+    registers: z
+      .record(
+        z.string().refine(isCounter, "a counter of the vocabulary, such as energy_import_kwh"),
+        register,
+      )
+      .default({}),
+  })
+  .describe("registers by the quantity that they count, and the meter upstream");
+
+/** A device as far as its meter is concerned. */
+interface Metered {
+  id: string;
+  meter?: Pick<MeterEntry, "parent"> | undefined;
+}
+
+/** Why a device can't stand below its parent, among all devices; undefined when it can. */
+export function parentFault(
+  { id, meter }: Metered,
+  find: (id: string) => Metered | undefined,
+): string | undefined {
+  for (let parent = meter?.parent, steps = 0; parent !== undefined; steps += 1) {
+    if (parent === id) return "a meter can't be upstream of itself";
+    const found = find(parent);
+    if (!found) return steps === 0 ? `${parent} isn't among the devices` : undefined;
+    // A loop further up is a fault of the meters in it.
+    if (steps > 64) return "more than 64 meters stand above it";
+    parent = found.meter?.parent;
+  }
+  return undefined;
+}
+
+/** Reports every meter whose parent isn't there, or is below it. */
+export function checkParents(
+  entries: readonly { index: number; entry: Readonly<Record<string, unknown>> }[],
+  report: FaultReport,
+): void {
+  const devices = new Map<unknown, Metered>();
+  for (const { entry } of entries) devices.set(entry.id, entry as unknown as Metered);
+  for (const { index, entry } of entries) {
+    const fault = parentFault(entry as unknown as Metered, (id) => devices.get(id));
+    if (fault) report(["devices", index, "meter", "parent"], fault);
+  }
+}
