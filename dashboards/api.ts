@@ -60,16 +60,12 @@ export const placeSchema = z.object({
 /** The newest value of a quantity. */
 export const latestSchema = z.object({ quantity: z.string(), unit: z.string(), value: z.number(), time });
 
+/** A register as it is described: in the unit of its quantity; `maxRate` is the most in an hour. */
 const registerAnswer = z.object({
   serial: z.string(),
-  digits: z.number().optional().describe("before the point"),
-  bits: z.number().optional().describe("width of a binary counter"),
-  resolution: z.number().describe("smallest step"),
-  multiplier: z.number(),
-  maxRate: z.number().describe("most that can flow in an hour, in the quantity's unit"),
-  backflow: z.number().optional().describe("most that can flow back between two readings"),
-  installed: time,
-  start: z.number().optional().describe("what it showed when it was installed"),
+  ...z.object({ digits: z.number(), bits: z.number(), backflow: z.number(), start: z.number() }).partial()
+    .shape,
+  ...z.object({ resolution: z.number(), multiplier: z.number(), maxRate: z.number(), installed: time }).shape,
 });
 const meterAnswer = z.object({
   parent: z.string().nullable().describe("the device whose meter is upstream of this one"),
