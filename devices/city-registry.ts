@@ -160,6 +160,14 @@ export class CityRegistry implements RegistryView {
   /** Adds or replaces a device. Throws `device-invalid`, `place-not-found`. */
   async putDevice(device: Omit<DeviceEntry, "sinceMs">, who: string): Promise<RegistryDiff> {
     checkDevice(device);
+    return this.#change(who, () => {
+      this.#checkFits(device);
+      const sinceMs = this.#devices.get(device.id)?.sinceMs ?? this.#clock();
+      return new Map(this.#entries).set(`device/${device.id}`, { ...device, sinceMs });
+    });
+  }
+
+  #checkFits(device: Omit<DeviceEntry, "sinceMs">): void {
     if (!this.#places.has(device.place)) {
       throw new ObiegError(
         "place-not-found",
@@ -173,8 +181,6 @@ export class CityRegistry implements RegistryView {
     }
     const fault = parentFault(device, (id) => this.#devices.get(id));
     if (fault) throw new ObiegError("device-invalid", `meter.parent: ${fault}`);
-    const sinceMs = this.#devices.get(device.id)?.sinceMs ?? this.#clock();
-    return this.#change(who, () => new Map(this.#entries).set(`device/${device.id}`, { ...device, sinceMs }));
   }
 
   /** Removes a device; its history stays, and meters below it stand below none. Throws `device-not-found`. */

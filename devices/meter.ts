@@ -63,12 +63,15 @@ export function parentFault(
   { id, meter }: Metered,
   find: (id: string) => Metered | undefined,
 ): string | undefined {
-  for (let parent = meter?.parent, steps = 0; parent !== undefined; steps += 1) {
-    if (parent === id) return "a meter can't be upstream of itself";
+  const above: string[] = [];
+  for (let parent = meter?.parent; parent !== undefined;) {
+    above.push(parent);
+    if (parent === id)
+      return `a meter can't be upstream of itself (${[id, ...above].join(" below ")}): take parent out of one of them`;
     const found = find(parent);
-    if (!found) return steps === 0 ? `${parent} isn't among the devices` : undefined;
+    if (!found) return above.length === 1 ? `${parent} isn't among the devices` : undefined;
     // A loop further up is a fault of the meters in it.
-    if (steps > 64) return "more than 64 meters stand above it";
+    if (above.length > 64) return "more than 64 meters stand above it";
     parent = found.meter?.parent;
   }
   return undefined;

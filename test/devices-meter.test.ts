@@ -84,6 +84,19 @@ test("meters and what is upstream of them come back from the registry as they we
   expect(Object.keys(registry.device("em-1")?.meter?.registers ?? {})).toHaveLength(2);
 });
 
+test("two meters that are put below one another at once: the second is refused", async () => {
+  const registry = openRegistry(state, () => 1);
+  await registry.apply(parseCity(metered, outside), "ewa");
+  const put = (id: string, parent: string) =>
+    registry.putDevice(
+      { id, class: "electricity-meter", place: "krakow", meter: { parent, registers: {} } },
+      "ewa",
+    );
+  await registry.putDevice({ id: "em-1", class: "electricity-meter", place: "krakow" }, "ewa");
+  const done = await Promise.allSettled([put("em-0", "em-1"), put("em-1", "em-0")]);
+  expect(done.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+});
+
 test("a meter that can't be is refused at its line, and by the registry", async () => {
   const bad = metered
     .replace("place: krakow }\n  - id", "place: krakow, meter: { parent: em-1 } }\n  - id")
@@ -105,6 +118,10 @@ test("a meter that can't be is refused at its line, and by the registry", async 
   const registry = openRegistry(state, () => 1);
   await registry.apply(parseCity(metered, outside), "ewa");
   const em = { id: "em-0", class: "electricity-meter", place: "krakow" };
+  const loop = /em-0 below em-1 below em-0\): take parent out of one of them/;
+  await expect(
+    registry.putDevice({ ...em, meter: { parent: "em-1", registers: {} } }, "ewa"),
+  ).rejects.toThrow(loop);
   for (const parent of ["em-0", "em-1", "nobody"]) {
     const meter = { parent, registers: {} };
     await expect(registry.putDevice({ ...em, meter }, "ewa")).rejects.toMatchObject({
