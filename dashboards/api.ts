@@ -77,6 +77,7 @@ export const deviceSchema = z.object({
   id: z.string(),
   class: z.string(),
   place,
+  name: z.string().nullable().describe("what people call it"),
   model: z.string().nullable().describe("maker and model, as a source's map names it"),
   identifiers: z
     .record(z.string(), z.string())

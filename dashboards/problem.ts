@@ -40,6 +40,7 @@ export const statusOf: Readonly<Record<string, number>> = {
   "backup-folder": 422,
   "backup-not-empty": 409,
   "bad-cursor": 400,
+  "device-exists": 409,
   "last-admin": 409,
   "login-busy": 429,
   "password-missing": 400,
@@ -49,6 +50,7 @@ export const statusOf: Readonly<Record<string, number>> = {
   "token-too-short": 400,
   "too-many-tokens": 409,
   "too-many-users": 409,
+  "unknown-device-not-found": 404,
   "user-not-found": 404,
 };
 
@@ -116,6 +118,13 @@ export function problemOf(error: unknown): HttpProblem {
       STATUS_CODES[statusCode] ?? "the request can't be taken",
     );
   return new HttpProblem(500, "internal", "something went wrong here; the log says what");
+}
+
+/** What the registry refuses is the fault of who asked. */
+export function refusedByRegistry(error: unknown): unknown {
+  return error instanceof ObiegError && !error.retryable && statusOf[error.code] === undefined
+    ? new HttpProblem(422, error.code, error.message)
+    : error;
 }
 
 /** The document of a problem (RFC 9457). */

@@ -25,6 +25,7 @@ import { sinksRoutes } from "./routes/sinks.js";
 import { readingsRoutes } from "./routes/readings.js";
 import { registryRoutes } from "./routes/registry.js";
 import { sessionRoutes } from "./routes/session.js";
+import { strangersRoutes } from "./routes/strangers.js";
 import type { Users } from "./users.js";
 
 /** What the HTTP side works with. */
@@ -121,6 +122,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
       });
       sessionRoutes(api, parts);
       registryRoutes(api, parts);
+      strangersRoutes(api, parts);
       keepingRoutes(api, parts);
       readingsRoutes(api, parts);
       ledgerRoutes(api, parts);

@@ -6,11 +6,13 @@ import type {
   QuarantineEntry,
   SeriesPoint,
   StoredReading,
+  Stranger,
 } from "../ingest/index.js";
 import { type DeviceEntry, type MeterEntry, unitOf } from "../devices/index.js";
 import type * as api from "./api.js";
 import { isoOf, isoOrNull } from "./query.js";
 import type { Offender, SinkStanding } from "./sinks.js";
+import type { StrangerDocument } from "./strangers.js";
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
@@ -53,6 +55,7 @@ export const deviceOf = (device: DeviceEntry, latest: readonly StoredReading[]):
   id: device.id,
   class: device.class,
   place: device.place,
+  name: device.name ?? null,
   model: device.model ?? null,
   identifiers: { ...device.identifiers },
   at: device.at ?? null,
@@ -67,6 +70,7 @@ export const deviceOf = (device: DeviceEntry, latest: readonly StoredReading[]):
 });
 
 const previewBytes = 4_096;
+const strangerBytes = 1_024;
 
 const textOf = (bytes: Uint8Array, whole: boolean): string | null => {
   try {
@@ -76,10 +80,38 @@ const textOf = (bytes: Uint8Array, whole: boolean): string | null => {
   }
 };
 
+/** A payload as it is answered: its first bytes, and the same as text. */
+const payloadOf = (payload: Uint8Array, most: number): api.Quarantined["payload"] => {
+  const truncated = payload.length > most;
+  const bytes = truncated ? payload.subarray(0, most) : payload;
+  return {
+    base64: Buffer.from(bytes).toString("base64"),
+    text: textOf(bytes, !truncated),
+    bytes: payload.length,
+    truncated,
+  };
+};
+
+/** An unknown device as it is answered. */
+export const strangerOf = (stranger: Stranger): StrangerDocument => {
+  const { identifier, introduction, suggestion } = stranger;
+  return {
+    identifier,
+    scheme: introduction?.scheme ?? null,
+    text: introduction && introduction.text !== identifier ? introduction.text : null,
+    format: stranger.format ?? null,
+    user: stranger.user,
+    topic: stranger.topic,
+    firstSeenAt: isoOf(stranger.firstMs),
+    lastSeenAt: isoOf(stranger.lastMs),
+    messages: stranger.messages,
+    payload: payloadOf(stranger.payload, strangerBytes),
+    suggestion: { ...suggestion, id: suggestion.id ?? null, class: suggestion.class ?? null },
+  };
+};
+
 /** An entry of quarantine as it is answered; in a list (`whole` false) with the beginning of its bytes. */
 export const quarantinedOf = (entry: QuarantineEntry, whole: boolean): api.Quarantined => {
-  const truncated = !whole && entry.payload.length > previewBytes;
-  const bytes = truncated ? entry.payload.subarray(0, previewBytes) : entry.payload;
   return {
     id: entry.id,
     message: entry.message,
@@ -95,12 +127,7 @@ export const quarantinedOf = (entry: QuarantineEntry, whole: boolean): api.Quara
     status: entry.status,
     changedAt: isoOrNull(entry.changedMs),
     changedBy: entry.changedBy ?? null,
-    payload: {
-      base64: Buffer.from(bytes).toString("base64"),
-      text: textOf(bytes, !truncated),
-      bytes: entry.payload.length,
-      truncated,
-    },
+    payload: payloadOf(entry.payload, whole ? entry.payload.length : previewBytes),
   };
 };
 

@@ -42,6 +42,12 @@ export interface Fault {
   detail: string;
 }
 
+/** What a device is called, in a scheme of identifiers. */
+export interface Introduction {
+  scheme: string;
+  text: string;
+}
+
 /** What a codec makes of one message. */
 export type Decoded =
   | (DeviceFields & {
@@ -60,4 +66,9 @@ export interface Codec {
   readonly format: string;
   readonly version: string;
   decode(message: RawMessage, registry: RegistryView): Decoded;
+  /**
+   * The identifier by which a device that a message calls `name` would be found; undefined when its id has to be that name.
+   * Guarantee: as `decode`.
+   */
+  introduce?(message: RawMessage, name: string): Introduction | undefined;
 }

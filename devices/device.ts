@@ -37,6 +37,11 @@ const parts = {
   id: deviceId,
   class: z.enum(deviceClasses as [string, ...string[]]).describe("device class"),
   place: placeId.describe("where it stands"),
+  name: z
+    .string()
+    .regex(/^[^\p{C}\p{Zl}\p{Zp}]{1,100}$/u, "1 to 100 printable characters")
+    .optional()
+    .describe("what people call it"),
   model: z.string().min(1).max(100).optional().describe("maker and model, as a source's map names it"),
   identifiers: identifiersSchema.optional(),
   at: at.optional(),

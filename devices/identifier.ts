@@ -14,10 +14,7 @@ export const identifiersSchema = z
   )
   .refine((all) => Object.keys(all).length <= 16, "at most 16 identifiers")
   .refine(
-    (all) =>
-      Object.entries(all).every(
-        ([scheme, text]) => !hexSchemes.has(scheme) || /^(?:[0-9a-f]{2}){6,8}$/.test(hexOf(text)),
-      ),
+    (all) => Object.entries(all).every(([scheme, text]) => !hexSchemes.has(scheme) || isHex(text)),
     "devEui and mac are 6 to 8 bytes in hexadecimal",
   )
   .describe("what the device is called elsewhere, by scheme (devEui, mac, serial, name, topic)");
@@ -27,6 +24,13 @@ const hexOf = (text: string): string =>
     .replace(/^0x/i, "")
     .replaceAll(/[:\-. ]/g, "")
     .toLowerCase();
+
+const isHex = (text: string): boolean => /^(?:[0-9a-f]{2}){6,8}$/.test(hexOf(text));
+
+/** True when a text can be an identifier in a scheme. */
+export function fitsScheme(scheme: string, text: string): boolean {
+  return isIdentifier(text) && (!hexSchemes.has(scheme) || isHex(text));
+}
 
 /** One text for each identifier, however it is written: hexadecimal schemes in lower case without separators. */
 export function identifierKey(scheme: string, text: string): string {

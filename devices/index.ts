@@ -2,7 +2,15 @@ export { attributeNames, attributesText, fractions, parseAttributes } from "./at
 export { type Channel, channelSchema, isWebhookSecret } from "./channel.js";
 export { type CityFile, type CityOutside, citySchema, parseCity } from "./city.js";
 export { CityRegistry, openRegistry, type RegistryChange, type RegistryDiff } from "./city-registry.js";
-export type { Codec, Decoded, DecodedField, DeviceFields, Fault, UnmappedField } from "./codec.js";
+export type {
+  Codec,
+  Decoded,
+  DecodedField,
+  DeviceFields,
+  Fault,
+  Introduction,
+  UnmappedField,
+} from "./codec.js";
 export { type ErrorOptions, ObiegError } from "./error.js";
 export { formats, openCodecs } from "./formats/table.js";
 export { meterSchema } from "./meter.js";
@@ -32,6 +40,7 @@ export {
 } from "./rule.js";
 export { messagesOf, type RawRun, runOf } from "./run.js";
 export { hashSecret, newSecret, verifySecret } from "./secret.js";
+export { suggestClass, suggestId } from "./suggestion.js";
 export { parseTime } from "./time.js";
 export { covers, isFilter, isTopic } from "./topic.js";
 export { createResolver } from "./unit.js";

@@ -3,6 +3,8 @@ export interface DeviceEntry {
   id: string;
   class: string;
   place: string;
+  /** What people call it. */
+  name?: string;
   /** Maker and model as its mapping names it. */
   model?: string;
   /** What it is called elsewhere, by scheme: `{ devEui, mac, serial, name, topic }`; unique within a scheme. */

@@ -1,6 +1,7 @@
 import type { CityFile, DeviceEntry, RegistryDiff, RegistryView } from "../devices/index.js";
 import type { Alert, Alerts } from "./alerts/port.js";
 import type { History, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
+import type { Strangers } from "./strangers.js";
 
 export type { Alert, AlertQuery, DeliveryMark } from "./alerts/port.js";
 export type {
@@ -18,6 +19,7 @@ export type {
   TimeRange,
 } from "./stores/port.js";
 export type { StateStore } from "./stores/state.js";
+export type { Adopted, Adoption, Stranger } from "./strangers.js";
 
 /** A row of the vocabulary as it is shown; ranges in the canonical unit. */
 export interface QuantityRow {
@@ -109,6 +111,8 @@ export interface IngestView {
     "readings" | "series" | "latest" | "ledger" | "quarantine" | "status" | "after"
   >;
   readonly registry: RegistryView & { readonly changes?: RegistryChanges };
+  /** Devices that send and aren't registered. */
+  readonly strangers: Strangers;
   readonly alerts: Pick<Alerts, "list" | "get" | "acknowledge">;
   /** Stores that are fed from history. */
   readonly sinks: readonly Pick<Sink, "name" | "status" | "offenders">[];

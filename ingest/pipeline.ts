@@ -54,7 +54,7 @@ export class Pipeline {
   readonly #parts: PipelineParts;
   /** Ends when the batch under way does: batches and replays take turns. */
   #turn: Promise<unknown> = Promise.resolve();
-  /** Grows when history forgets. */
+  /** Grows when history forgets or the registry changes. */
   #run = 0;
   /** Stands while the second commit (rules, alerts) of what history took is owed. */
   #unjudged: Pick<Batch, "values" | "quarantined"> | undefined;
@@ -130,6 +130,16 @@ export class Pipeline {
       await history.commit({ position: history.position, ledger: [], quarantine: [], resolved });
       return open.length;
     });
+  }
+
+  /** Lets what was understood by an older registry be understood anew before it is taken. */
+  renew(): void {
+    this.#run += 1;
+  }
+
+  /** Resolves when the batch under way is stored. */
+  async settled(): Promise<void> {
+    await this.#inTurn(async () => undefined);
   }
 
   #inTurn<T>(body: () => Promise<T>): Promise<T> {

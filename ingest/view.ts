@@ -1,17 +1,25 @@
 import { type CityRegistry, ObiegError, quantities, type RawMessage } from "../devices/index.js";
 import type { Alerts } from "./alerts/port.js";
 import type { DoorStatus, Figures } from "./figures.js";
-import type { BackupReport, IngestView, LiveEvent, QuarantineSelection, Reason } from "./index.js";
+import type {
+  BackupReport,
+  IngestView,
+  LiveEvent,
+  QuarantineSelection,
+  Reason,
+  RegistryChanges,
+} from "./index.js";
 import type { Intake } from "./intake.js";
 import type { Pipeline } from "./pipeline.js";
 import type { History, QuarantineEntry, Sink } from "./stores/port.js";
+import { openStrangers } from "./strangers.js";
 
 /** What the view is made of. */
 export interface ViewParts {
   history: History;
   registry: CityRegistry;
   alerts: Alerts;
-  pipeline: Pick<Pipeline, "replay" | "dismiss">;
+  pipeline: Pick<Pipeline, "replay" | "dismiss" | "renew" | "settled">;
   figures: Figures;
   intake: () => Intake["status"];
   door: () => DoorStatus | undefined;
@@ -32,6 +40,31 @@ export interface OpenView {
 const replayPage = 500;
 const aliveIntervals = 3;
 const usualIntervalMs = 3_600_000;
+
+/** How the dashboards change the registry; `onChange` is called when a change is in force. */
+function changesOf(registry: CityRegistry, onChange: () => void): RegistryChanges {
+  const changed = async <T>(change: Promise<T>): Promise<T> => {
+    const result = await change;
+    onChange();
+    return result;
+  };
+  return {
+    async putDevice(entry, who) {
+      await changed(registry.putDevice(entry, who));
+      const made = registry.device(entry.id);
+      if (!made) throw new ObiegError("device-not-found", `${entry.id} was removed meanwhile`);
+      return made;
+    },
+    async removeDevice(id, who) {
+      if (!registry.device(id)) return false;
+      await changed(registry.removeDevice(id, who));
+      return true;
+    },
+    apply: (city, who, dryRun) => (dryRun ? registry.diff(city) : changed(registry.apply(city, who))),
+    exportCity: () => registry.exportCity(),
+    rotateSecret: (user, who) => registry.rotateSecret(user, who),
+  };
+}
 
 /** Opens what the dashboards see. */
 export function openView(parts: ViewParts): OpenView {
@@ -74,6 +107,19 @@ export function openView(parts: ViewParts): OpenView {
     return found;
   };
 
+  const changes = changesOf(registry, () => pipeline.renew());
+  const replay: IngestView["replay"] = async (selection, who) => {
+    // What was being stored when somebody mended its cause is taken too.
+    await pipeline.settled();
+    const done = { replayed: 0, refused: 0 };
+    await eachPage(selection, async (entries) => {
+      const report = await pipeline.replay(entries, who);
+      done.replayed += report.replayed;
+      done.refused += report.refused;
+    });
+    return done;
+  };
+
   const view: IngestView = {
     history,
     alerts: parts.alerts,
@@ -89,23 +135,14 @@ export function openView(parts: ViewParts): OpenView {
       place: (id) => registry.place(id),
       places: () => registry.places(),
       devicesAt: (place) => registry.devicesAt(place),
-      changes: {
-        async putDevice(entry, who) {
-          await registry.putDevice(entry, who);
-          const made = registry.device(entry.id);
-          if (!made) throw new ObiegError("device-not-found", `${entry.id} was removed meanwhile`);
-          return made;
-        },
-        async removeDevice(id, who) {
-          if (!registry.device(id)) return false;
-          await registry.removeDevice(id, who);
-          return true;
-        },
-        apply: (city, who, dryRun) => (dryRun ? registry.diff(city) : registry.apply(city, who)),
-        exportCity: () => registry.exportCity(),
-        rotateSecret: (user, who) => registry.rotateSecret(user, who),
-      },
+      changes,
     },
+    strangers: openStrangers({
+      history,
+      registry,
+      putDevice: (entry, who) => changes.putDevice(entry, who),
+      replay,
+    }),
     quantities: () =>
       [...quantities.values()].map(({ name, unit, kind, dimension, plausible, classes }) => ({
         name,
@@ -118,15 +155,7 @@ export function openView(parts: ViewParts): OpenView {
       })),
     publish: ({ device, payload, user, receivedMs }) =>
       parts.accept({ topic: `readings/${device}`, payload, user, clientId: "http", qos: 1, receivedMs }),
-    async replay(selection, who) {
-      const done = { replayed: 0, refused: 0 };
-      await eachPage(selection, async (entries) => {
-        const report = await pipeline.replay(entries, who);
-        done.replayed += report.replayed;
-        done.refused += report.refused;
-      });
-      return done;
-    },
+    replay,
     async dismiss(selection, who) {
       let dismissed = 0;
       await eachPage(selection, async (entries) => {

@@ -1,18 +1,13 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
-import { type CityFile, citySchema, ObiegError } from "../../devices/index.js";
+import { type CityFile, citySchema } from "../../devices/index.js";
 import { auditOf, whoOf } from "../access.js";
 import { backupSchema, diffSchema } from "../api.js";
-import { HttpProblem, statusOf } from "../problem.js";
+import { HttpProblem, refusedByRegistry } from "../problem.js";
 import { deviceIdSchema } from "../query.js";
 import { answers, type Api, type RouteParts, textOf } from "../route.js";
 
 const mostCityBytes = 64 * 2 ** 20;
-
-const refused = (error: unknown): unknown =>
-  error instanceof ObiegError && !error.retryable && statusOf[error.code] === undefined
-    ? new HttpProblem(422, error.code, error.message)
-    : error;
 
 /** `/city`, `/devices/{id}/secret`, `/backup`: what the command line asks of a running service. */
 export function keepingRoutes(api: Api, { view, users }: RouteParts): void {
@@ -64,7 +59,7 @@ export function keepingRoutes(api: Api, { view, users }: RouteParts): void {
         );
       const diff = await changes()
         .apply(request.body as CityFile, whoOf(request), dryRun)
-        .catch((error: unknown) => Promise.reject(refused(error) as Error));
+        .catch((error: unknown) => Promise.reject(refusedByRegistry(error) as Error));
       const { added, changed, removed } = diff;
       if (!dryRun) {
         const counts = { added: added.length, changed: changed.length, removed: removed.length };
@@ -89,7 +84,7 @@ export function keepingRoutes(api: Api, { view, users }: RouteParts): void {
       const { id } = request.params;
       const secret = await changes()
         .rotateSecret(id, whoOf(request))
-        .catch((error: unknown) => Promise.reject(refused(error) as Error));
+        .catch((error: unknown) => Promise.reject(refusedByRegistry(error) as Error));
       await users.audit.record(auditOf(request, "secret.rotate", id));
       return reply.code(201).send({ user: id, secret });
     },

@@ -1,10 +1,11 @@
 import { z } from "zod";
-import { type DeviceEntry, meterSchema, ObiegError } from "../../devices/index.js";
+import type { DeviceEntry } from "../../devices/index.js";
 import type { StoredReading } from "../../ingest/index.js";
 import { auditOf, whoOf } from "../access.js";
-import { type Device, deviceSchema, placeSchema, pointSchema, quantitySchema } from "../api.js";
-import { HttpProblem, statusOf } from "../problem.js";
-import { deviceIdSchema, given, idSchema, listParts, manyOf } from "../query.js";
+import { type Device, deviceSchema, placeSchema, quantitySchema } from "../api.js";
+import { deviceBody, deviceInput } from "../device-body.js";
+import { HttpProblem, refusedByRegistry } from "../problem.js";
+import { deviceIdSchema, idSchema, listParts, manyOf } from "../query.js";
 import {
   answerList,
   answers,
@@ -21,6 +22,9 @@ const columns = [
   "id",
   "class",
   "place",
+  "name",
+  "model",
+  "identifiers",
   "at",
   "everySeconds",
   "fraction",
@@ -31,31 +35,7 @@ const columns = [
   "latest",
 ] as const satisfies readonly (keyof Device)[];
 
-const deviceBody = z.strictObject({
-  class: z.string().min(1).max(64),
-  place: idSchema,
-  model: z.string().min(1).max(100).nullish(),
-  identifiers: z
-    .record(z.string(), z.string())
-    .nullish()
-    .describe("what it is called elsewhere, by scheme: devEui, mac, serial, name, topic"),
-  at: pointSchema.nullish(),
-  everySeconds: z.number().positive().max(31_622_400).nullish().describe("reporting interval"),
-  fraction: z.string().min(1).max(64).nullish(),
-  capacityLitres: z.number().positive().nullish(),
-  emptyMm: z.number().nonnegative().nullish().describe("sensor to the floor of the empty container"),
-  fullMm: z.number().nonnegative().nullish().describe("sensor to the surface of the full one"),
-  meter: meterSchema.nullish(),
-});
-
-const orAbsent = <T>(value: T | null | undefined): T | undefined => value ?? undefined;
 const byId = (a: DeviceEntry, b: DeviceEntry): number => (a.id < b.id ? -1 : 1);
-
-/** What the registry refuses, as the fault of who asked. */
-const refused = (error: unknown): unknown =>
-  error instanceof ObiegError && !error.retryable && statusOf[error.code] === undefined
-    ? new HttpProblem(422, error.code, error.message)
-    : error;
 
 /** `/quantities`, `/places`, `/devices`: the vocabulary and the registry. */
 export function registryRoutes(api: Api, parts: RouteParts): void {
@@ -202,39 +182,11 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
     },
     async (request, reply) => {
       const { id } = request.params;
-      const {
-        class: kind,
-        place,
-        model,
-        identifiers,
-        at,
-        everySeconds,
-        fraction,
-        capacityLitres,
-        emptyMm,
-        fullMm,
-        meter,
-      } = request.body;
+      const { class: kind, place } = request.body;
       const isNew = view.registry.device(id) === undefined;
-      const entry = {
-        id,
-        class: kind,
-        place,
-        ...given({
-          model: orAbsent(model),
-          identifiers: orAbsent(identifiers),
-          at: orAbsent(at),
-          everyMs: everySeconds ? everySeconds * 1_000 : undefined,
-          fraction: orAbsent(fraction),
-          capacityLitres: orAbsent(capacityLitres),
-          emptyMm: orAbsent(emptyMm),
-          fullMm: orAbsent(fullMm),
-          meter: orAbsent(meter),
-        }),
-      };
       const stored = await changes()
-        .putDevice(entry, whoOf(request))
-        .catch((error: unknown) => Promise.reject(refused(error) as Error));
+        .putDevice(deviceInput(id, request.body), whoOf(request))
+        .catch((error: unknown) => Promise.reject(refusedByRegistry(error) as Error));
       await users.audit.record(auditOf(request, "device.put", id, { class: kind, place, new: isNew }));
       const [device] = await withLatest([stored]);
       return reply.code(isNew ? 201 : 200).send(device ?? deviceOf(stored, []));
@@ -257,7 +209,7 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
       known(id);
       await changes()
         .removeDevice(id, whoOf(request))
-        .catch((error: unknown) => Promise.reject(refused(error) as Error));
+        .catch((error: unknown) => Promise.reject(refusedByRegistry(error) as Error));
       await users.audit.record(auditOf(request, "device.remove", id));
       return reply.code(204).send();
     },

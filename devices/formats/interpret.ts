@@ -1,5 +1,5 @@
 import type { Codec, Decoded, DeviceFields, Fault } from "../codec.js";
-import { isIdentifier } from "../identifier.js";
+import { fitsScheme, isIdentifier } from "../identifier.js";
 import { openLocalClock } from "../local-time.js";
 import type { DeviceEntry, RegistryView, SourceEntry, SourceMapping } from "../registry.js";
 import { matchesGlob } from "../rule.js";
@@ -133,17 +133,22 @@ export function interpret(format: Format, source: SourceEntry, cityTimeZone: str
     const others = [...parts.values()].flatMap(({ into }) => (into === own ? [] : [into]));
     return { kind: "decoded", ...own, ...(others.length > 0 ? { others } : {}) };
   };
+  const aliasesOf = (parsed: Parsed): Readonly<Record<string, string>> | undefined =>
+    level === undefined && namedBy === undefined && parsed.kind === "parsed" ? parsed.identifiers : undefined;
   return {
     format: format.name,
     version: format.version,
+    introduce(message, name) {
+      const parsed = format.parse(message, clock);
+      const aliases = identityOf(message.topic, parsed) === name ? aliasesOf(parsed) : undefined;
+      const texts = schemes.map((scheme) => ({ scheme, text: aliases?.[scheme] ?? name }));
+      return texts.find(({ scheme, text }) => fitsScheme(scheme, text));
+    },
     decode(message, registry) {
       const parsed = format.parse(message, clock);
       const identity = identityOf(message.topic, parsed);
       const isNamed = identity !== undefined && isIdentifier(identity);
-      const aliases =
-        level === undefined && namedBy === undefined && parsed.kind === "parsed"
-          ? parsed.identifiers
-          : undefined;
+      const aliases = aliasesOf(parsed);
       const device = isNamed ? find(registry, identity, aliases) : undefined;
       if (parsed.kind === "ignored")
         return { kind: "ignored", reason: parsed.reason, ...(device ? { device: device.id } : {}) };

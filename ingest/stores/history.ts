@@ -22,7 +22,9 @@ import type {
   IdentifiedValue,
   LedgerAccount,
   MaintenanceReport,
+  NamesQuery,
   Page,
+  QuarantinedName,
   QuarantineEntry,
   QuarantineQuery,
   ReadingsQuery,
@@ -30,6 +32,7 @@ import type {
   SeriesQuery,
   StoredReading,
 } from "./port.js";
+import { readNames } from "./quarantine-names.js";
 import { readQuarantine, writeQuarantine } from "./quarantine-table.js";
 import { readConflicts, readingOf, readReadings } from "./readings-query.js";
 import { prepareSchema, undecided } from "./schema.js";
@@ -189,6 +192,10 @@ export class EmbeddedHistory implements History {
 
   quarantine(query: QuarantineQuery): Promise<Page<QuarantineEntry>> {
     return this.#core.database.read((connection) => readQuarantine(connection, query));
+  }
+
+  quarantinedNames(query: NamesQuery): Promise<Page<QuarantinedName>> {
+    return this.#core.database.read((connection) => readNames(connection, query));
   }
 
   async maintain(nowMs: number): Promise<MaintenanceReport> {

@@ -141,6 +141,24 @@ export interface LedgerAccount {
   balanced: boolean;
 }
 
+/** Which names are asked for; `device`: this one alone. */
+export interface NamesQuery {
+  reason: string;
+  device?: string;
+  limit: number;
+  cursor?: string;
+}
+
+/** A name with what is open under it. Times of receipt, epoch milliseconds. */
+export interface QuarantinedName {
+  device: string;
+  messages: number;
+  firstMs: number;
+  lastMs: number;
+  /** Its newest messages, newest first, at most three. */
+  newest: Pick<QuarantineEntry, "message" | "receivedMs" | "user" | "topic" | "payload">[];
+}
+
 export interface QuarantineQuery extends Partial<TimeRange> {
   reason?: string;
   device?: string;
@@ -185,6 +203,8 @@ export interface History {
   latest(devices?: string[]): Promise<StoredReading[]>;
   ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]>;
   quarantine(query: QuarantineQuery): Promise<Page<QuarantineEntry>>;
+  /** Names under which open entries of a reason stand, the one heard last first. Throws `bad-cursor`. */
+  quarantinedNames(query: NamesQuery): Promise<Page<QuarantinedName>>;
   /** Seals, reseals, compacts, applies retention; called on a clock and by tests. Reports what it did. */
   maintain(nowMs: number): Promise<MaintenanceReport>;
   /** Consumers that must have passed a sequence before its rows are sealed. */

@@ -6,13 +6,14 @@ import type {
   IngestView,
   LiveEvent,
   OffendingValue,
-  Page,
   PublishedMessage,
   QuarantineEntry,
   QuarantineSelection,
   SeriesQuery,
   StoredReading,
 } from "../../ingest/index.js";
+import { pageFrom } from "./fake-page.js";
+import { fakeStrangers } from "./fake-strangers.js";
 
 /** Everything that a test may look into or break. */
 export interface FakeView extends IngestView {
@@ -32,13 +33,6 @@ export interface FakeView extends IngestView {
 
 /** 2026-11-23T10:00:00Z */
 export const noonMs = Date.parse("2026-11-23T10:00:00Z");
-
-const pageFrom = <T>(items: readonly T[], cursor: string | undefined, limit: number): Page<T> => {
-  const from = cursor === undefined ? 0 : Number(cursor);
-  if (!Number.isInteger(from)) throw new ObiegError("bad-cursor", "give next as cursor");
-  const next = from + limit < items.length ? String(from + limit) : undefined;
-  return { items: items.slice(from, from + limit), next };
-};
 
 const device = (id: string, kind: string, place: string): DeviceEntry => ({
   id,
@@ -265,6 +259,7 @@ export function makeFakeView(): FakeView {
         },
       },
     },
+    strangers: fakeStrangers((entry) => void devices.set(entry.id, entry)),
     alerts: {
       list: ({ states, limit, cursor }) =>
         pageFrom(
