@@ -18,8 +18,10 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Least role that may call; without one anybody may. */
     role?: Role;
-    /** A token that publishes for the device in the path may call too. */
-    orPublisher?: boolean;
+    /** A token that publishes for the device in the path may call too; with `payload` the route looks which devices are meant. */
+    orPublisher?: "path" | "payload";
+    /** The token may also come as InfluxDB's clients send it (`Token`) or as a password (`Basic`). */
+    anyScheme?: boolean;
   }
   interface FastifyRequest {
     /** Who asks; undefined when nobody is logged in and nothing is open to the public. */
@@ -52,11 +54,20 @@ export function setSessionCookie(request: FastifyRequest, reply: FastifyReply, i
   else reply.setCookie(sessionCookie, id, options);
 }
 
+/** The token of an Authorization header; undefined when there is none that is taken here. */
+function secretOf(authorization: string, anyScheme: boolean): string | undefined {
+  const [, scheme = "", text] = /^(Bearer|Token|Basic) +(\S{1,1024}) *$/i.exec(authorization) ?? [];
+  if (text === undefined || (!anyScheme && !/^bearer$/i.test(scheme))) return undefined;
+  if (!/^basic$/i.test(scheme)) return text.length > 512 ? undefined : text;
+  const password = /^[^:]*:(\S{1,512})$/.exec(Buffer.from(text, "base64").toString());
+  return password?.[1];
+}
+
 /** Finds who asks. Throws `token-unknown`, `authorization-invalid` (401). */
 export function identify(users: Users, request: FastifyRequest): Principal | undefined {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
-    const secret = /^Bearer +(\S{1,512}) *$/i.exec(authorization)?.[1];
+    const secret = secretOf(authorization, request.routeOptions.config.anyScheme ?? false);
     if (secret === undefined)
       throw unauthorized("authorization-invalid", "write: Authorization: Bearer TOKEN");
     const token = users.tokens.find(secret);
@@ -96,6 +107,7 @@ function refuseRole(request: FastifyRequest, config: FastifyContextConfig): void
   if (config.role === undefined || hasRole(principal, config.role)) return;
   if (config.orPublisher && principal) {
     const { device = "" } = request.params as { device?: string };
+    if (config.orPublisher === "payload" && principal.publishesFor.length > 0) return;
     if (principal.publishesFor.some((glob) => matchesGlob(glob, device))) return;
   }
   if (!principal || principal.via === "nobody")

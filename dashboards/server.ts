@@ -26,6 +26,7 @@ import { readingsRoutes } from "./routes/readings.js";
 import { registryRoutes } from "./routes/registry.js";
 import { sessionRoutes } from "./routes/session.js";
 import { strangersRoutes } from "./routes/strangers.js";
+import { writesRoutes } from "./routes/writes.js";
 import type { Users } from "./users.js";
 
 /** What the HTTP side works with. */
@@ -134,6 +135,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
     },
     { prefix: "/api/v1" },
   );
+  writesRoutes(app, parts);
   docsRoutes(app);
 
   const html = readPage(options.webDir);

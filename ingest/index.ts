@@ -59,9 +59,9 @@ export interface BackupReport {
   bytes: number;
 }
 
-/** One publication that came in over HTTP: the native payload of one device. */
+/** One publication that came in over HTTP. */
 export interface PublishedMessage {
-  device: string;
+  topic: string;
   payload: Uint8Array;
   /** Who sent it: the name of the token or the user. */
   user: string;

@@ -153,8 +153,7 @@ export function openView(parts: ViewParts): OpenView {
         max: plausible[1],
         classes,
       })),
-    publish: ({ device, payload, user, receivedMs }) =>
-      parts.accept({ topic: `readings/${device}`, payload, user, clientId: "http", qos: 1, receivedMs }),
+    publish: (message) => parts.accept({ ...message, clientId: "http", qos: 1 }),
     replay,
     async dismiss(selection, who) {
       let dismissed = 0;

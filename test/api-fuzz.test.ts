@@ -155,6 +155,7 @@ const examples: Readonly<Record<string, object[]>> = {
   "/api/v1/users/{name}": [{ role: "viewer", password: "a long password" }],
   "/api/v1/tokens": [{ name: "t", role: "viewer", publishesFor: ["bin-*"] }],
   "/api/v1/readings/{device}": [{ fill_percent: 43.2 }, [{ fill_percent: 1 }, { battery_v: "x" }]],
+  "/api/v1/airrohr": [{ esp8266id: "1", sensordatavalues: [{ value_type: "SDS_P1", value: "18.45" }] }],
   "/api/v1/city": [{ city: { name: "K", timeZone: "Europe/Warsaw" } }],
 };
 

@@ -234,7 +234,7 @@ test("a reading sent over HTTP reaches the journal byte by byte, whatever it hol
   }
   expect(server.view.published).toHaveLength(3);
   expect(server.view.published[0]).toEqual({
-    device: "bin-1",
+    topic: "readings/bin-1",
     payload: bytes,
     user: "for-admin",
     receivedMs: noonMs,

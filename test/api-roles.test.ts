@@ -54,6 +54,7 @@ const table: Readonly<Record<string, Call>> = {
     body: { fill_percent: 3 },
     takes: 202,
   },
+  "POST /api/v1/airrohr": { least: "operator", body: { esp8266id: "1", sensordatavalues: [] }, takes: 202 },
   "GET /api/v1/series": {
     url: "/api/v1/series?device=bin-1&quantity=fill_percent&from=2026-11-23T00:00:00Z&to=2026-11-24T00:00:00Z",
     least: "viewer",

@@ -53,6 +53,16 @@ const codecs: { codec: Codec; topic: string; good: string; bare?: true }[] = [
     topic: "lpp/bin-1",
     good: "\u0001g\u0000k\u0002hz",
   },
+  {
+    codec: codecOf("influx"),
+    topic: "influx/ns",
+    good: 'bins,device=bin-1,fraction=bio fill_percent=43.2,battery_v=3.6,n=1i,s="a \\" b" 1795428000000000000',
+  },
+  {
+    codec: codecOf("airrohr"),
+    topic: "airrohr/bin-1",
+    good: '{"sensordatavalues":[{"value_type":"SDS_P1","value":"18.45"},{"value_type":"BME280_pressure","value":"98765.31"}]}',
+  },
 ];
 const receivedMs = Date.parse("2026-11-23T10:00:05Z");
 const device: DeviceEntry = { id: "bin-1", class: "bin", place: "krakow", sinceMs: 0 };

@@ -140,7 +140,7 @@ export function readingsRoutes(api: Api, parts: RouteParts): void {
       "/readings/:device",
       {
         bodyLimit: limits.maxMessageBytes,
-        config: { role: "operator", orPublisher: true },
+        config: { role: "operator", orPublisher: "path" },
         schema: {
           tags,
           summary: "Send the native payload of a device; 202 once it is on disk",
@@ -154,7 +154,7 @@ export function readingsRoutes(api: Api, parts: RouteParts): void {
         if (!Buffer.isBuffer(body) || body.length === 0)
           throw new HttpProblem(400, "body-empty", 'give the payload as body: {"fill_percent": 43.2}');
         const sequence = await view.publish({
-          device: request.params.device,
+          topic: `readings/${request.params.device}`,
           payload: body,
           user: whoOf(request),
           receivedMs: clock(),

@@ -130,8 +130,12 @@ export function interpret(format: Format, source: SourceEntry, cityTimeZone: str
       const part = field.identity === undefined ? { device: main, into: own } : partOf(field.identity);
       takeField(field, mappingOf(field.from, part.device?.model), part.into);
     }
-    const others = [...parts.values()].flatMap(({ into }) => (into === own ? [] : [into]));
-    return { kind: "decoded", ...own, ...(others.length > 0 ? { others } : {}) };
+    // A message of several devices counts under one that is known, so that a stranger among them costs the others nothing.
+    const known = main ? undefined : [...parts.values()].find(({ device }) => device)?.into;
+    const head = known ?? own;
+    const all = [own, ...[...parts.values()].map(({ into }) => into)];
+    const others = [...new Set(all)].filter((part) => part !== head);
+    return { kind: "decoded", ...head, ...(others.length > 0 ? { others } : {}) };
   };
   const aliasesOf = (parsed: Parsed): Readonly<Record<string, string>> | undefined =>
     level === undefined && namedBy === undefined && parsed.kind === "parsed" ? parsed.identifiers : undefined;

@@ -1,9 +1,11 @@
 import type { Codec } from "../codec.js";
 import type { RegistryView, SourceEntry } from "../registry.js";
 import { covers } from "../topic.js";
+import { airrohr } from "./airrohr.js";
 import { cayenneLpp } from "./cayenne-lpp.js";
 import { chirpstack } from "./chirpstack.js";
 import type { Format } from "./format.js";
+import { influx } from "./influx.js";
 import { interpret } from "./interpret.js";
 import { isNativeTopic, nativeJson } from "./native-json.js";
 import { openDtu } from "./opendtu.js";
@@ -15,9 +17,18 @@ import { zigbee2mqtt } from "./zigbee2mqtt.js";
 
 /** Every format that isn't native, by name. A new one is a line here. */
 export const formats: ReadonlyMap<string, Format> = new Map(
-  [tasmota, shelly, zigbee2mqtt, wmbusmeters, openDtu, thingsStack, chirpstack, cayenneLpp].map(
-    (format): [string, Format] => [format.name, format],
-  ),
+  [
+    tasmota,
+    shelly,
+    zigbee2mqtt,
+    wmbusmeters,
+    openDtu,
+    thingsStack,
+    chirpstack,
+    cayenneLpp,
+    influx,
+    airrohr,
+  ].map((format): [string, Format] => [format.name, format]),
 );
 
 const maxRemembered = 20_000;
