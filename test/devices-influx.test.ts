@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Point } from "@influxdata/influxdb-client";
 import { readLines } from "../devices/formats/line-protocol.js";
+import { startInfluxDb } from "./support/services.js";
 
 const read = (text: string): unknown[] =>
   [...readLines(text)].map((one) =>
@@ -64,32 +65,52 @@ test("a quote that is never closed costs its own line, however many there are", 
   expect([...readLines(`${open}\n`.repeat(5_000))]).toHaveLength(5_000);
 });
 
+/** Lines that a server takes or refuses; those of one field of one type have a measurement of their own, for a server keeps types. */
+const judged = String.raw`m|m,|m,=b f=1|m,a f=1|m,a= f=1|m,a=b=c f=1|m,a=b,a=b f=1|m,a=b, f=1|,a=b f=1|m f
+m f=|m =1|m f=1,|m f=1,,g=2|m f=1, g=2|m f=1 ,g=2|m,a=b|m f = 1|m f=1.2.3|m f=NaN|m f=Inf|m f=0x10|m f=1.5i
+m f=--1|m f=1_000|m f=1i2|m f=i|m f=tRUE|m f=e5|m f='a'|m f=1=2|m f=a=1|m f="|m f="a|m f=1 1.5|m f=1 5s
+m f=1 #x|m f=1 5 |m  f=1|m f=1  5| m f=1|m f=.5|m f=5.|m f=1e5|m f=1E+5|m f=t|m f=FALSE|m f=5i|m f=-5i|m f=-0
+m f=00012|m f=1,g=2|m f=""|m f="a,b=c"|m f="a\"b"|m f="a\\"|m f="a\\\"b"|m f="a\b"|m,a\ b=c f=1|m,a\=b=c f=1
+m,a=b\=c f=1|m,a=b\,c f=1|m,a=b\ c f=1|m,a=b\ f=1|m,a=b\\ f=1|m f\=g=1|m f\ g=1|m f\,g=1|m\ x f=1|m\,x f=1
+m=x f=1|m "f"=1|m,"a"="b" f=1|m,é=ü ö=1|#m f=1|m f=1 -5`
+  .split(/[\n|]/)
+  .map((line, at) => line.replace(/^( ?)m/, `$1m${at}`));
+
+test("refuses what InfluxDB refuses, in its words, and takes what it takes", async () => {
+  const influxDb = await startInfluxDb();
+  try {
+    const told: string[] = [];
+    for (const body of judged) {
+      const answer = await fetch(`${influxDb.url}/write?db=obieg`, { method: "POST", body });
+      const { error } = (answer.status === 204 ? { error: "" } : await answer.json()) as { error: string };
+      told.push(error);
+    }
+    const ours = judged.map((line) => {
+      const [one] = [...readLines(line)];
+      return one && "reason" in one ? `unable to parse '${line.trimStart()}': ${one.reason}` : "";
+    });
+    expect(ours).toEqual(told);
+    expect(told.filter((text) => text === "").length).toBeGreaterThan(30);
+  } finally {
+    await influxDb.stop();
+  }
+}, 30_000);
+
 test.each([
-  ["m", "missing fields"],
-  ["m,", "missing tag key"],
-  ["m,=b f=1", "missing tag key"],
-  ["m,a f=1", "missing tag value"],
-  ["m,a= f=1", "missing tag value"],
-  ["m,a=b=c f=1", "invalid tag format"],
-  ["m,a=b,a=b f=1", "duplicate tags"],
-  ["m f", "missing field value"],
-  ["m f=", "missing field value"],
-  ["m =1", "missing field key"],
-  ["m f=1,", "missing field key"],
-  ["m f=1.2.3", "invalid number"],
-  ["m f=NaN", "invalid number"],
-  ["m f=Inf", "invalid number"],
   ["m f=1e999", "invalid number"],
-  ["m f=0x10", "invalid number"],
-  ["m f=1.5i", "invalid number"],
   ["m f=-1u", "value out of range"],
   ["m f=9223372036854775808i", "value out of range"],
   ["m f=18446744073709551616u", "value out of range"],
-  ["m f=tRUE", "invalid number"],
   ['m f="a"b', "invalid field format"],
-  ["m f=1 1.5", "bad timestamp"],
   ["m f=1 9223372036854775808", "bad timestamp"],
   ["m f=1 5 6", "bad timestamp"],
-])("refuses the line %s: %s", (line, reason) => {
+])("refuses the line %s in words of its own: %s", (line, reason) => {
   expect(read(`${line}\nm f=1 5`)).toEqual([`1: ${reason}`, [2, "m", {}, ["f", 1], 5n]]);
+});
+
+test("takes what newer InfluxDB takes: unsigned numbers, and lines that end as on Windows", () => {
+  expect(read("m f=5u 5\r\nm f=18446744073709551615u\r\n")).toEqual([
+    [1, "m", {}, ["f", 5], 5n],
+    [2, "m", {}, ["f", 2 ** 64], undefined],
+  ]);
 });

@@ -44,6 +44,18 @@ function partsOf(decoded: Decoded): { device?: string | undefined; faults: Fault
   if (decoded.kind === "refused") return [{ device: decoded.device, faults: [decoded.fault] }];
   return [decoded, ...(decoded.others ?? [])];
 }
+
+/** What InfluxDB answers for lines that it couldn't take: a line each, told apart when others were taken. At most 100 of them. */
+function refusal(faults: readonly Fault[], isTaken: boolean): string {
+  const more = faults.length > maxTold ? `\nand ${faults.length - maxTold} more` : "";
+  const told =
+    faults
+      .slice(0, maxTold)
+      .map(({ detail }) => detail)
+      .join("\n") + more;
+  return isTaken ? `partial write: ${told} dropped=0` : told;
+}
+const maxTold = 100;
 const tooMany: ReadonlySet<string> = new Set(["too-many-fields", "too-many-readings"]);
 
 /** `/write`, `/api/v2/write`, `/api/v1/airrohr`: where other programs and devices send to as they do to their own servers. */
@@ -53,7 +65,10 @@ export function writesRoutes(app: Api, parts: RouteParts): void {
   const config = { role: "operator", orPublisher: "payload", anyScheme: true } as const;
 
   /** Puts a payload into the journal; gives the faults that the pipeline will find in it. */
-  const publish = async (request: FastifyRequest, topic: string): Promise<Fault[]> => {
+  const publish = async (
+    request: FastifyRequest,
+    topic: string,
+  ): Promise<{ faults: Fault[]; isTaken: boolean }> => {
     const payload = await bodyOf(request, limits.maxMessageBytes);
     const user = whoOf(request);
     const message = { topic, payload, user, receivedMs: clock() };
@@ -69,7 +84,7 @@ export function writesRoutes(app: Api, parts: RouteParts): void {
     const much = faults.find(({ code }) => tooMany.has(code));
     if (much) throw new HttpProblem(413, "body-too-large", much.detail);
     await view.publish(message);
-    return faults;
+    return { faults, isTaken: decoded?.kind === "decoded" };
   };
 
   void app.register(async (raw) => {
@@ -87,12 +102,11 @@ export function writesRoutes(app: Api, parts: RouteParts): void {
             throw new HttpProblem(400, "request-invalid", "precision is one of ns us ms s", {
               faults: [{ path: "/query/precision", message: "one of ns us ms s" }],
             });
-          const faults = await publish(request, `influx/${unit}`);
+          const { faults, isTaken } = await publish(request, `influx/${unit}`);
           const [fault] = faults;
           if (!fault) return reply.code(204).send();
           const line = Number(/^\/(\d+)/.exec(fault.path)?.[1] ?? 1);
-          const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-          const message = `partial write: line ${line}: ${fault.detail}${more}`;
+          const message = refusal(faults, isTaken);
           return reply.code(400).send({ code: "invalid", message, error: message, line });
         },
       );
@@ -111,7 +125,7 @@ export function writesRoutes(app: Api, parts: RouteParts): void {
       async (request, reply) => {
         const sensor = String(request.headers["x-sensor"] ?? "http");
         const isName = isTopic(sensor) && isIdentifier(sensor) && !sensor.includes("/");
-        const faults = await publish(request, `airrohr/${isName ? sensor : "http"}`);
+        const { faults } = await publish(request, `airrohr/${isName ? sensor : "http"}`);
         return reply.code(202).send({ faults: faults.length });
       },
     );

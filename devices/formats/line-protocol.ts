@@ -43,7 +43,8 @@ function numberOf(text: string): number | boolean {
   }
   if (Object.hasOwn(booleans, text)) return booleans[text] === true;
   const value = float.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isFinite(value)) throw new LineFault("invalid number");
+  if (!Number.isFinite(value))
+    throw new LineFault(/^[\d.+N-]/.test(text) ? "invalid number" : "invalid boolean");
   return value;
 }
 
@@ -123,10 +124,10 @@ class LineReader {
   private fields(): [string, number | boolean | string][] {
     const fields: [string, number | boolean | string][] = [];
     for (;;) {
-      if (this.isEnd()) throw new LineFault(fields.length === 0 ? "missing fields" : "missing field key");
+      if (this.isEnd()) throw new LineFault(fields.length === 0 ? "missing fields" : "invalid field format");
       const key = this.name([comma, equals, space], [comma, equals, space]);
-      if (key === "") throw new LineFault("missing field key");
-      if (this.code() !== equals) throw new LineFault("missing field value");
+      if (key === "") throw new LineFault(fields.length === 0 ? "missing field key" : "invalid field format");
+      if (this.code() !== equals) throw new LineFault("invalid field format");
       this.at += 1;
       if (this.code() === quote) fields.push([key, this.string()]);
       else {
