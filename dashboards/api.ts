@@ -72,6 +72,11 @@ const meterAnswer = z.object({
   registers: z.record(z.string(), registerAnswer).describe("by the quantity that they count"),
 });
 
+/** Whether a device is there by its own word (last will, availability, birth and death), and since when. */
+export const presenceSchema = z
+  .object({ online: z.boolean(), since: time })
+  .describe("whether it is there by its own word; null when it never said");
+
 /** A registered device with its newest values. */
 export const deviceSchema = z.object({
   id: z.string(),
@@ -90,6 +95,7 @@ export const deviceSchema = z.object({
   fullMm: z.number().nullable(),
   meter: meterAnswer.nullable(),
   since: time.describe("when it entered the registry"),
+  presence: presenceSchema.nullable(),
   latest: z.array(latestSchema),
 });
 
@@ -270,18 +276,6 @@ export const newTokenSchema = tokenSchema.extend({ token: z.string() });
 /** Somebody who may log in. */
 export const userSchema = z.object({ name: z.string(), role, createdAt: time });
 
-/** Stored values a moment ago, newest of each series; `skipped` values were too many to show. */
-export const readingsEventSchema = z.object({
-  items: z.array(latestSchema.extend({ device: z.string() })),
-  skipped: z.number().int(),
-});
-
-/** Something was quarantined a moment ago. */
-export const quarantineEventSchema = z.object({
-  items: z.array(quarantinedSchema.pick({ id: true, device: true, reason: true, receivedAt: true })),
-  skipped: z.number().int(),
-});
-
 /** A page of a list. */
 export interface Page<T> {
   items: T[];
@@ -323,7 +317,3 @@ export type Token = z.infer<typeof tokenSchema>;
 export type NewToken = z.infer<typeof newTokenSchema>;
 /** {@link userSchema} */
 export type User = z.infer<typeof userSchema>;
-/** {@link readingsEventSchema} */
-export type ReadingsEvent = z.infer<typeof readingsEventSchema>;
-/** {@link quarantineEventSchema} */
-export type QuarantineEvent = z.infer<typeof quarantineEventSchema>;

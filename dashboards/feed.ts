@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import type { IdentifiedValue, IngestView, LiveEvent } from "../ingest/index.js";
-import type { Latest, QuarantineEvent, ReadingsEvent } from "./api.js";
+import type { Latest } from "./api.js";
+import type { PresenceEvent, QuarantineEvent, ReadingsEvent } from "./event.js";
 import { HttpProblem } from "./problem.js";
 import { isoOf } from "./query.js";
 import { alertOf, overviewOf } from "./shape.js";
 
 /** What can be followed live. */
-export const topics = ["readings", "alerts", "quarantine", "overview"] as const;
+export const topics = ["readings", "alerts", "quarantine", "presence", "overview"] as const;
 
 /** One of {@link topics}. */
 export type Topic = (typeof topics)[number];
@@ -74,6 +75,8 @@ export function makeFeed(view: IngestView, limits: FeedLimits): Feed {
   let seriesCount = 0;
   let skippedValues = 0;
   let entries: QuarantineEvent = { items: [], skipped: 0 };
+  /** Devices whose presence changed. */
+  const away = new Set<string>();
 
   const send = (client: Client, text: string): void => {
     if (client.stream.readableLength + text.length > limits.feedLagBytes) client.stream.destroy();
@@ -91,6 +94,7 @@ export function makeFeed(view: IngestView, limits: FeedLimits): Feed {
 
   const take = (event: LiveEvent): void => {
     if (event.topic === "alerts") publish("alerts", alertOf(event.alert));
+    else if (event.topic === "presence") for (const device of event.devices) away.add(device);
     else if (event.topic === "quarantine")
       for (const { id, device, reason, receivedMs } of event.entries) {
         if (entries.items.length < entriesMost)
@@ -171,6 +175,15 @@ export function makeFeed(view: IngestView, limits: FeedLimits): Feed {
         seriesCount = 0;
         skippedValues = 0;
         publish("readings", event);
+      }
+      if (away.size > 0) {
+        const items = [...away].slice(0, entriesMost).map((device) => {
+          const { online, sinceMs } = view.presence(device) ?? { online: false, sinceMs: 0 };
+          return { device, online, since: isoOf(sinceMs) };
+        });
+        const event: PresenceEvent = { items, skipped: away.size - items.length };
+        away.clear();
+        publish("presence", event);
       }
       if (entries.items.length > 0) {
         publish("quarantine", entries);

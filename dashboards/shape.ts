@@ -3,6 +3,7 @@ import type {
   IngestView,
   OffendingValue,
   OverviewFigures,
+  Presence,
   QuarantineEntry,
   SeriesPoint,
   StoredReading,
@@ -51,7 +52,11 @@ const meterOf = ({ parent, registers }: MeterEntry): NonNullable<api.Device["met
 });
 
 /** A device as it is answered, with its newest values. */
-export const deviceOf = (device: DeviceEntry, latest: readonly StoredReading[]): api.Device => ({
+export const deviceOf = (
+  device: DeviceEntry,
+  latest: readonly StoredReading[],
+  presence: Presence | undefined,
+): api.Device => ({
   id: device.id,
   class: device.class,
   place: device.place,
@@ -66,6 +71,7 @@ export const deviceOf = (device: DeviceEntry, latest: readonly StoredReading[]):
   fullMm: device.fullMm ?? null,
   meter: device.meter ? meterOf(device.meter) : null,
   since: isoOf(device.sinceMs),
+  presence: presence ? { online: presence.online, since: isoOf(presence.sinceMs) } : null,
   latest: latest.map(({ quantity, unit, value, timeMs }) => ({ quantity, unit, value, time: isoOf(timeMs) })),
 });
 

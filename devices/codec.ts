@@ -48,14 +48,21 @@ export interface Introduction {
   text: string;
 }
 
+/** Whether a device is there, as it (or who speaks for it) says itself: a last will, a topic of availability, a birth or a death. */
+export interface PresenceSign {
+  device: string;
+  online: boolean;
+}
+
 /** What a codec makes of one message. */
 export type Decoded =
   | (DeviceFields & {
       kind: "decoded";
+      presence?: PresenceSign[];
       /** What the message says of other devices: their values count under them, the message under `device`. */
       others?: DeviceFields[];
     })
-  | { kind: "ignored"; reason: string; device?: string }
+  | { kind: "ignored"; reason: string; device?: string; presence?: PresenceSign[] }
   | { kind: "refused"; device: string | undefined; fault: Fault };
 
 /**

@@ -1,8 +1,10 @@
 import type { CityFile, DeviceEntry, RegistryDiff, RegistryView } from "../devices/index.js";
 import type { Alert, Alerts } from "./alerts/port.js";
+import type { Presence } from "./presence.js";
 import type { History, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
 import type { Strangers } from "./strangers.js";
 
+export type { Presence } from "./presence.js";
 export type { Alert, AlertQuery, DeliveryMark } from "./alerts/port.js";
 export type {
   HistoryStatus,
@@ -102,7 +104,8 @@ export interface OverviewFigures {
 export type LiveEvent =
   | { topic: "readings"; values: Iterable<IdentifiedValue> }
   | { topic: "quarantine"; entries: readonly QuarantineEntry[] }
-  | { topic: "alerts"; alert: Alert };
+  | { topic: "alerts"; alert: Alert }
+  | { topic: "presence"; devices: readonly string[] };
 
 /** All that the dashboards see and do. */
 export interface IngestView {
@@ -116,6 +119,8 @@ export interface IngestView {
   readonly alerts: Pick<Alerts, "list" | "get" | "acknowledge">;
   /** Stores that are fed from history. */
   readonly sinks: readonly Pick<Sink, "name" | "status" | "offenders">[];
+  /** Whether a device is there by its own word; undefined when it never said. */
+  presence(device: string): Presence | undefined;
   quantities(): readonly QuantityRow[];
   /**
    * Hands a message to the journal; gives its sequence.

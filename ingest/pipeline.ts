@@ -11,6 +11,7 @@ import {
 } from "../devices/index.js";
 import type { AlertTransition } from "./alerts/port.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
+import { PresenceBook, type SeenSign } from "./presence.js";
 import { faultsOfUnknown, quarantineFields, quarantineWhole, unknownDeviceCode } from "./quarantine.js";
 import type { RuleEngine } from "./rules/port.js";
 import { Replay, type ReplayReport } from "./replay.js";
@@ -42,6 +43,8 @@ export interface Batch {
   readonly quarantined: QuarantineEntry[];
   /** Numbers without a quantity. */
   readonly unmapped: Unmapped[];
+  /** What devices said of their own being there. */
+  readonly presence: SeenSign[];
   readonly ledger: LedgerBook;
   /** Which run of history it was gathered for: one that failed is understood anew. */
   readonly run: number;
@@ -51,6 +54,8 @@ export interface Batch {
 export class Pipeline {
   /** Fields that nobody gave a quantity. */
   readonly unmapped: UnmappedBook;
+  /** Which devices are there by their own word. */
+  readonly presence: PresenceBook;
   readonly #parts: PipelineParts;
   /** Ends when the batch under way does: batches and replays take turns. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -62,6 +67,7 @@ export class Pipeline {
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.unmapped = new UnmappedBook(parts.state);
+    this.presence = new PresenceBook(parts.state);
   }
 
   /**
@@ -76,6 +82,7 @@ export class Pipeline {
       values: history.gather(),
       quarantined: [],
       unmapped: [],
+      presence: [],
       ledger,
       run: this.#run,
     };
@@ -94,6 +101,7 @@ export class Pipeline {
       const last = understood.messages.at(-1);
       if (last && last.sequence <= this.#parts.history.position) return;
       const batch = understood.run === this.#run ? understood : this.understand(understood.messages);
+      await this.presence.take(batch.presence);
       await this.#identify(batch);
       await this.#store(batch);
       await this.#finish();
@@ -163,7 +171,10 @@ export class Pipeline {
   /** Lets history do what is due; a fault of that (sealing on a full disk) may have closed it, so it is brought back between batches. */
   async maintain(nowMs: number): Promise<void> {
     const { history } = this.#parts;
-    await this.#inTurn(() => this.unmapped.save());
+    await this.#inTurn(async () => {
+      await this.unmapped.save();
+      await this.presence.keepOnly((device) => this.#parts.registry.device(device) !== undefined);
+    });
     try {
       await history.maintain(nowMs);
     } catch (error) {
@@ -195,6 +206,10 @@ export class Pipeline {
     const device = named === undefined ? undefined : registry.device(named);
     const account = batch.ledger.account(device?.id ?? unknownDevice, message.receivedMs);
     account.messages.received += 1;
+    if (decoded.kind !== "refused" && decoded.presence) {
+      const { sequence, receivedMs } = message;
+      for (const sign of decoded.presence) batch.presence.push({ ...sign, message: sequence, receivedMs });
+    }
     if (decoded.kind === "ignored") {
       account.messages.ignored += 1;
       return;

@@ -19,7 +19,7 @@ export interface ViewParts {
   history: History;
   registry: CityRegistry;
   alerts: Alerts;
-  pipeline: Pick<Pipeline, "replay" | "dismiss" | "renew" | "settled">;
+  pipeline: Pick<Pipeline, "replay" | "dismiss" | "renew" | "settled" | "presence">;
   figures: Figures;
   intake: () => Intake["status"];
   door: () => DoorStatus | undefined;
@@ -143,6 +143,7 @@ export function openView(parts: ViewParts): OpenView {
       putDevice: (entry, who) => changes.putDevice(entry, who),
       replay,
     }),
+    presence: (device) => pipeline.presence.of(device),
     quantities: () =>
       [...quantities.values()].map(({ name, unit, kind, dimension, plausible, classes }) => ({
         name,
@@ -208,10 +209,9 @@ export function openView(parts: ViewParts): OpenView {
       return () => listeners.delete(listener);
     },
   };
-  return {
-    view,
-    tell: (event) => {
-      for (const listener of listeners) listener(event);
-    },
+  const tell = (event: LiveEvent): void => {
+    for (const listener of listeners) listener(event);
   };
+  pipeline.presence.onChange((devices) => tell({ topic: "presence", devices }));
+  return { view, tell };
 }

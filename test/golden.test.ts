@@ -41,6 +41,12 @@ test.each(names)("golden case %s", async (name) => {
     const ignored = accounts.reduce((sum, { messages }) => sum + messages.ignored, 0);
     const got = [
       ...(ignored > 0 ? [{ ignored }] : []),
+      ...works.registry.devices().flatMap(({ id }) => {
+        const presence = works.pipeline.presence.of(id);
+        return presence
+          ? [{ device: id, online: presence.online, since: new Date(presence.sinceMs).toISOString() }]
+          : [];
+      }),
       ...readings.map(({ device, quantity, value, unit, timeMs, attributes }) => ({
         device,
         quantity,

@@ -111,6 +111,25 @@ test("a reading on the feed changes the list without a question", async () => {
   await page.getByText("6112 W").waitFor();
 });
 
+test("a device that says itself that it goes is shown so, until it says that it is back", async () => {
+  serveCity(mock, { role: "viewer" });
+  const page = await openPage({ path: "/devices?find=em-204" });
+  await page.getByText("na żywo", { exact: true }).waitFor();
+  await page.getByText("nadaje", { exact: true }).waitFor();
+  const say = (online: boolean): void =>
+    mock.emit("presence", {
+      items: [{ device: "em-204", online, since: new Date(Date.now() + 1_000).toISOString() }],
+      skipped: 0,
+    });
+  say(false);
+  await page.getByText("rozłączone", { exact: true }).waitFor();
+  await page.getByRole("link", { name: "em-204" }).click();
+  await page.getByText("zgłosiło rozłączenie").waitFor();
+  say(true);
+  await page.getByText("zgłosiło połączenie").waitFor();
+  await page.getByText("nadaje", { exact: true }).waitFor();
+});
+
 test("the list narrows by class, place and silence", async () => {
   serveCity(mock, { role: "viewer" });
   const page = await openPage({ path: "/devices", language: "en" });

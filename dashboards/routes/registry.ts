@@ -32,6 +32,7 @@ const columns = [
   "emptyMm",
   "fullMm",
   "since",
+  "presence",
   "latest",
 ] as const satisfies readonly (keyof Device)[];
 
@@ -50,7 +51,7 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
       if (known) known.push(reading);
       else latest.set(reading.device, [reading]);
     }
-    return devices.map((device) => deviceOf(device, latest.get(device.id) ?? []));
+    return devices.map((device) => deviceOf(device, latest.get(device.id) ?? [], view.presence(device.id)));
   };
   const known = (id: string): DeviceEntry => {
     const device = view.registry.device(id);
@@ -189,7 +190,7 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
         .catch((error: unknown) => Promise.reject(refusedByRegistry(error) as Error));
       await users.audit.record(auditOf(request, "device.put", id, { class: kind, place, new: isNew }));
       const [device] = await withLatest([stored]);
-      return reply.code(isNew ? 201 : 200).send(device ?? deviceOf(stored, []));
+      return reply.code(isNew ? 201 : 200).send(device ?? deviceOf(stored, [], view.presence(stored.id)));
     },
   );
 

@@ -73,7 +73,7 @@ export function strangersRoutes(api: Api, parts: RouteParts): void {
         .catch((error: unknown) => Promise.reject(refusedByRegistry(error) as Error));
       await users.audit.record(auditOf(request, "device.adopt", id, { identifier, replayed, refused }));
       const latest = await view.history.latest([id]);
-      return reply.code(201).send({ device: deviceOf(device, latest), replayed, refused });
+      return reply.code(201).send({ device: deviceOf(device, latest, view.presence(id)), replayed, refused });
     },
   );
 }

@@ -26,6 +26,13 @@ export interface ParsedField {
   attributes?: string;
 }
 
+/** What a message says of a device's being there. */
+export interface ParsedPresence {
+  online: boolean;
+  /** Identity of the device, where it is another than the message's. */
+  identity?: string;
+}
+
 /** What a format finds in a message. */
 export type Parsed =
   | {
@@ -36,10 +43,11 @@ export type Parsed =
       identifiers?: Readonly<Record<string, string>>;
       fields: ParsedField[];
       faults: Fault[];
+      presence?: readonly ParsedPresence[];
       /** The payload, where a source may name its device by a field of it. */
       body?: unknown;
     }
-  | { kind: "ignored"; reason: string; identity?: string }
+  | { kind: "ignored"; reason: string; identity?: string; presence?: readonly ParsedPresence[] }
   | { kind: "refused"; identity: string | undefined; fault: Fault };
 
 /**

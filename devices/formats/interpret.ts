@@ -1,9 +1,9 @@
-import type { Codec, Decoded, DeviceFields, Fault } from "../codec.js";
+import type { Codec, Decoded, DeviceFields, Fault, PresenceSign } from "../codec.js";
 import { fitsScheme, isIdentifier } from "../identifier.js";
 import { openLocalClock } from "../local-time.js";
 import type { DeviceEntry, RegistryView, SourceEntry, SourceMapping } from "../registry.js";
 import { matchesGlob } from "../rule.js";
-import type { Format, Parsed, ParsedField } from "./format.js";
+import type { Format, Parsed, ParsedField, ParsedPresence } from "./format.js";
 
 type Read = Parsed & { kind: "parsed" };
 const maxFields = 5_000;
@@ -99,6 +99,19 @@ export function interpret(format: Format, source: SourceEntry, cityTimeZone: str
     if (namedBy !== undefined) return parsed.kind === "parsed" ? textAt(parsed.body, namedBy) : undefined;
     return parsed.identity;
   };
+  /** Signs of devices that the registry knows; of a stranger's nothing is kept. */
+  const presenceOf = (
+    registry: RegistryView,
+    signs: readonly ParsedPresence[] | undefined,
+    main: DeviceEntry | undefined,
+  ): { presence?: PresenceSign[] } => {
+    const known = (signs ?? []).flatMap(({ online, identity }): PresenceSign[] => {
+      const device =
+        identity === undefined ? main : isIdentifier(identity) ? find(registry, identity) : undefined;
+      return device ? [{ device: device.id, online }] : [];
+    });
+    return known.length > 0 ? { presence: known } : {};
+  };
   const take = (
     registry: RegistryView,
     parsed: Read,
@@ -155,7 +168,12 @@ export function interpret(format: Format, source: SourceEntry, cityTimeZone: str
       const aliases = aliasesOf(parsed);
       const device = isNamed ? find(registry, identity, aliases) : undefined;
       if (parsed.kind === "ignored")
-        return { kind: "ignored", reason: parsed.reason, ...(device ? { device: device.id } : {}) };
+        return {
+          kind: "ignored",
+          reason: parsed.reason,
+          ...(device ? { device: device.id } : {}),
+          ...presenceOf(registry, parsed.presence, device),
+        };
       if (parsed.kind === "refused")
         return {
           kind: "refused",
@@ -167,7 +185,10 @@ export function interpret(format: Format, source: SourceEntry, cityTimeZone: str
           "the message names no device in 1 to 128 printable characters: see its source's device rule";
         return { kind: "refused", device: undefined, fault: fault("invalid-identifier", "", detail) };
       }
-      return take(registry, parsed, identity, device);
+      return {
+        ...take(registry, parsed, identity, device),
+        ...presenceOf(registry, parsed.presence, device),
+      };
     },
   };
 }

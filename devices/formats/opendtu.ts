@@ -1,5 +1,6 @@
 import type { RawMessage } from "../message.js";
 import type { Format, Parsed, ParsedField } from "./format.js";
+import { presenceOf } from "./presence.js";
 
 /** Fields of channel 0, the side of the grid; "" for what the counter or another field has already. Source: OpenDTU docs, mqtt_topics.md. */
 const grid: Readonly<Record<string, string>> = {
@@ -28,7 +29,15 @@ export const openDtu: Format = {
   schemes: ["serial"],
   parse(message: RawMessage): Parsed {
     const [serial = "", channel = "", key = ""] = message.topic.split("/").slice(-3);
-    const isChannel = /^\d{1,2}$/.test(channel) && /^[0-9a-f]{10,16}$/i.test(serial);
+    const isSerial = /^[0-9a-f]{10,16}$/i.test(serial);
+    if (isSerial && channel === "status" && key === "reachable")
+      return {
+        kind: "ignored",
+        reason: "presence",
+        identity: serial,
+        ...presenceOf(message.payload, ["1", "0"]),
+      };
+    const isChannel = /^\d{1,2}$/.test(channel) && isSerial;
     if (!isChannel || key === "name")
       return { kind: "ignored", reason: "status", ...(isChannel ? { identity: serial } : {}) };
     const text = message.payload.length <= 64 ? Buffer.from(message.payload).toString("latin1").trim() : "";

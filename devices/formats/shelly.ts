@@ -1,6 +1,7 @@
 import type { RawMessage } from "../message.js";
 import type { Format, Parsed, ParsedField } from "./format.js";
 import { isObject, type JsonObject, leavesOf, readObject, step } from "./json.js";
+import { presenceOf } from "./presence.js";
 
 /** A vocabulary name, or "" for a field that is no measurement of its own (a sum's part, a repeated sum, the inside of the case). */
 type Meanings = Readonly<Record<string, string>>;
@@ -102,6 +103,12 @@ function componentFields(
   });
 }
 
+/** Identities that the channels of a device can have: they are there as long as it is. */
+const channelsOf = (device: string): string[] =>
+  ["switch", "pm1", "cover", "em", "em1", "temperature", "humidity"].flatMap((kind) =>
+    [1, 2, 3].map((number) => `${device}/${kind}:${number}`),
+  );
+
 /** The time of a frame: epoch seconds with decimals; the receipt's where the device doesn't know it. */
 function timeOf(params: JsonObject, message: RawMessage): number {
   const { ts } = params;
@@ -144,7 +151,13 @@ export const shelly: Format = {
     const last = levels.at(-1) ?? "";
     const isFrame = last === "rpc";
     const identity = levels.slice(0, last === "online" ? -1 : -2).join("/");
-    if (last === "online") return { kind: "ignored", reason: "presence", identity };
+    if (last === "online")
+      return {
+        kind: "ignored",
+        reason: "presence",
+        identity,
+        ...presenceOf(message.payload, ["true", "false"], channelsOf(identity)),
+      };
     const [kind = ""] = last.split(":");
     if (!isFrame && !Object.hasOwn(components, kind))
       return { kind: "ignored", reason: "component", identity };

@@ -2,6 +2,7 @@ import type { LocalClock } from "../local-time.js";
 import type { RawMessage } from "../message.js";
 import type { Format, Parsed, ParsedField } from "./format.js";
 import { isObject, type JsonObject, leavesOf, readObject, step } from "./json.js";
+import { presenceOf } from "./presence.js";
 
 type Meaning = readonly [name: string, unit?: string];
 
@@ -177,7 +178,14 @@ export const tasmota: Format = {
     const identity = levels[1] ?? "";
     const kind = levels.at(-1) ?? "";
     if (!["SENSOR", "STATE", "STATUS8", "STATUS10"].includes(kind))
-      return { kind: "ignored", reason: kind === "LWT" ? "presence" : "answer", identity };
+      return kind === "LWT" && levels.length === 3
+        ? {
+            kind: "ignored",
+            reason: "presence",
+            identity,
+            ...presenceOf(message.payload, ["Online", "Offline"]),
+          }
+        : { kind: "ignored", reason: "answer", identity };
     const read = readObject(message.payload);
     if ("fault" in read) return { kind: "refused", identity, fault: read.fault };
     const inner = kind === "SENSOR" || kind === "STATE" ? read.object : read.object["StatusSNS"];

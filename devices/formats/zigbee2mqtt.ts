@@ -2,6 +2,7 @@ import type { LocalClock } from "../local-time.js";
 import type { RawMessage } from "../message.js";
 import type { Format, Parsed, ParsedField } from "./format.js";
 import { type JsonObject, leavesOf, readObject } from "./json.js";
+import { presenceOf } from "./presence.js";
 
 /**
  * Properties whose unit is the same for every model. `voltage` (V of the mains, mV of a battery), `water_consumed` (m³ or litres) and the
@@ -46,6 +47,13 @@ function timeOf(body: JsonObject, message: RawMessage, clock: LocalClock): numbe
   return typeof seen === "string" ? clock.read(seen, message.receivedMs) : message.receivedMs;
 }
 
+/** `{"state": "online"}`, or the bare text of older versions. */
+function availabilityOf(payload: Uint8Array): ReturnType<typeof presenceOf> {
+  const read = readObject(payload);
+  const state = "object" in read ? read.object["state"] : undefined;
+  return presenceOf(typeof state === "string" ? Buffer.from(state) : payload, ["online", "offline"]);
+}
+
 /**
  * Zigbee2MQTT: a device's state under its friendly name, which may hold slashes. A message repeats the whole known state.
  * Source: zigbee2mqtt.io, mqtt_topics_and_messages.md.
@@ -61,7 +69,9 @@ export const zigbee2mqtt: Format = {
     if (levels[0] === "bridge" || levels.length === 0) return { kind: "ignored", reason: "bridge" };
     if (levels.length > 1 && (last === "availability" || last === "set" || last === "get")) {
       const identity = levels.slice(0, -1).join("/");
-      return { kind: "ignored", reason: last === "availability" ? "presence" : "command", identity };
+      return last === "availability"
+        ? { kind: "ignored", reason: "presence", identity, ...availabilityOf(message.payload) }
+        : { kind: "ignored", reason: "command", identity };
     }
     const identity = levels.join("/");
     const read = readObject(message.payload);

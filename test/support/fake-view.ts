@@ -277,6 +277,7 @@ export function makeFakeView(): FakeView {
         return alert;
       },
     },
+    presence: () => undefined,
     quantities: () => [
       {
         name: "fill_percent",

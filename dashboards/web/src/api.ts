@@ -39,6 +39,12 @@ export interface Latest {
   time: string;
 }
 
+/** Whether a device is there by its own word, and since when. */
+export interface Presence {
+  online: boolean;
+  since: string;
+}
+
 /** A registered device with its newest values. */
 export interface Device {
   id: string;
@@ -46,6 +52,7 @@ export interface Device {
   place: string;
   at?: [number, number] | null;
   everySeconds?: number | null;
+  presence?: Presence | null;
   latest: Latest[];
 }
 

@@ -1,6 +1,6 @@
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, use, useEffect, useState } from "react";
-import type { Device, Overview, Reading } from "./api.ts";
+import type { Device, Overview, Presence, Reading } from "./api.ts";
 
 const LiveContext = createContext(false);
 const flushMs = 500;
@@ -26,6 +26,19 @@ export function withReadings(devices: Device[], readings: ReadonlyMap<string, Re
         latest.set(quantity, { quantity, unit: unit ?? old?.unit ?? "", value, time });
     }
     return { ...device, latest: [...latest.values()] };
+  });
+}
+
+interface PresenceItem extends Presence {
+  device: string;
+}
+
+/** What devices said of their being there, put into them. */
+function withPresence(devices: Device[], items: readonly PresenceItem[]): Device[] {
+  const said = new Map(items.map(({ device, online, since }) => [device, { online, since }]));
+  return devices.map((device) => {
+    const presence = said.get(device.id);
+    return presence === undefined ? device : { ...device, presence };
   });
 }
 
@@ -87,7 +100,7 @@ function startFeed(client: QueryClient, onLive: (live: boolean) => void): () => 
   let tries = 0;
   let interrupted = false;
   const open = (): void => {
-    const feed = new EventSource("/api/v1/events?topics=readings,alerts,quarantine,overview", {
+    const feed = new EventSource("/api/v1/events?topics=readings,alerts,quarantine,presence,overview", {
       withCredentials: true,
     });
     source = feed;
@@ -108,6 +121,17 @@ function startFeed(client: QueryClient, onLive: (live: boolean) => void): () => 
     feed.addEventListener("overview", (event) => {
       const data = parse(event) as Overview | undefined;
       if (data?.devices) client.setQueryData(["overview"], data);
+    });
+    feed.addEventListener("presence", (event) => {
+      const { items = [], skipped = 0 } = (parse(event) ?? {}) as {
+        items?: PresenceItem[];
+        skipped?: number;
+      };
+      if (skipped > 0) return void client.invalidateQueries({ queryKey: ["devices"] });
+      client.setQueryData<{ items: Device[]; more: boolean }>(
+        ["devices"],
+        (was) => was && { ...was, items: withPresence(was.items, items) },
+      );
     });
     feed.addEventListener("alerts", () => alerts.ask());
     feed.addEventListener("quarantine", () => quarantine.ask());

@@ -94,8 +94,8 @@ export const useAlerts = (which: "open" | "closed"): UseQueryResult<{ items: Ale
     refetchInterval: listMs,
   });
 
-/** Whether a device still reports: silent after three intervals without a word. */
-export type Standing = "reports" | "silent" | "never" | "unknown";
+/** Whether a device still reports: silent after three intervals without a word, offline when it said so itself and nothing came since. */
+export type Standing = "reports" | "silent" | "offline" | "never" | "unknown";
 
 /** When a device was last heard (newest event time of any quantity); undefined when never. */
 export const heardAt = (device: Device): string | undefined =>
@@ -107,9 +107,20 @@ export const heardAt = (device: Device): string | undefined =>
 /** How a device stands at a moment. */
 export const standingOf = (device: Device, nowMs: number): Standing => {
   const heard = heardAt(device);
+  const { presence } = device;
+  if (presence?.online === false && (heard === undefined || Date.parse(heard) <= Date.parse(presence.since)))
+    return "offline";
   if (heard === undefined) return "never";
   if (!device.everySeconds) return "unknown";
   return nowMs - Date.parse(heard) > silentAfterIntervals * device.everySeconds * 1000 ? "silent" : "reports";
+};
+
+/** Whether somebody should look after a device. One that sleeps between its reports says offline each time: it has an interval. */
+export const isAway = (device: Device, nowMs: number): boolean => {
+  const standing = standingOf(device, nowMs);
+  if (standing !== "offline") return standing === "silent" || standing === "never";
+  const heard = heardAt(device);
+  return heard === undefined || nowMs - Date.parse(heard) > (device.everySeconds ?? 0) * 1000;
 };
 
 /** The value that stands for a device at a glance; undefined when it never sent one. */

@@ -18,15 +18,7 @@ import {
   today,
   withGaps,
 } from "../points.ts";
-import {
-  foremostOf,
-  heardAt,
-  standingOf,
-  useAlerts,
-  useDevices,
-  usePlaceName,
-  useQuantities,
-} from "../queries.ts";
+import { foremostOf, heardAt, useAlerts, useDevices, usePlaceName, useQuantities } from "../queries.ts";
 import { fill, useSay } from "../say.tsx";
 import { rankOf } from "../words/vocabulary.ts";
 import { StandingPill } from "./devices.tsx";
@@ -261,8 +253,10 @@ function Found({ device }: { device: DeviceEntry }): ReactNode {
       <p className="dim">
         {say.class(device.class)} · {placeName(device.place)}
         {device.everySeconds ? ` · ${w.device.every} ${say.span(device.everySeconds)}` : ""}
-        {heard !== undefined && ` · ${w.devices.age.toLowerCase()} ${say.ago(heard, nowMs)}`}{" "}
-        <StandingPill standing={standingOf(device, nowMs)} />
+        {heard !== undefined && ` · ${w.devices.age.toLowerCase()} ${say.ago(heard, nowMs)}`}
+        {device.presence &&
+          ` · ${w.device[device.presence.online ? "online" : "offline"]} ${say.ago(device.presence.since, nowMs)}`}{" "}
+        <StandingPill device={device} nowMs={nowMs} />
       </p>
       {shown === undefined ? (
         <Empty>{w.device.noValues}</Empty>

@@ -8,6 +8,7 @@ import {
   batteryOf,
   foremostOf,
   heardAt,
+  isAway,
   type Standing,
   standingOf,
   useDevices,
@@ -29,14 +30,17 @@ export interface DeviceFilter {
 const standingTone: Record<Standing, Tone> = {
   reports: "good",
   silent: "warn",
+  offline: "calm",
   never: "warn",
   unknown: "calm",
 };
-const standingRank: Record<Standing, number> = { silent: 0, never: 1, unknown: 2, reports: 3 };
+const standingRank: Record<Standing, number> = { silent: 0, offline: 1, never: 2, unknown: 3, reports: 4 };
 
 /** How a device stands, in a word. */
-export function StandingPill({ standing }: { standing: Standing }): ReactNode {
-  return <Pill tone={standingTone[standing]}>{useSay().w.devices[standing]}</Pill>;
+export function StandingPill({ device, nowMs }: { device: Device; nowMs: number }): ReactNode {
+  const standing = standingOf(device, nowMs);
+  const tone = isAway(device, nowMs) ? "warn" : standingTone[standing];
+  return <Pill tone={tone}>{useSay().w.devices[standing]}</Pill>;
 }
 
 const isUnder = (place: string, root: string): boolean => place === root || place.startsWith(`${root}/`);
@@ -53,7 +57,7 @@ const matches = (device: Device, filter: DeviceFilter, nowMs: number): boolean =
   (filter.class === undefined || device.class === filter.class) &&
   (filter.place === undefined || isUnder(device.place, filter.place)) &&
   (filter.find === undefined || device.id.toLowerCase().includes(filter.find.toLowerCase())) &&
-  (filter.silent !== true || ["silent", "never"].includes(standingOf(device, nowMs)));
+  (filter.silent !== true || isAway(device, nowMs));
 
 function Filters({ devices, filter }: { devices: Device[]; filter: DeviceFilter }): ReactNode {
   const say = useSay();
@@ -167,7 +171,7 @@ function Row({
             </time>
           </div>
         )}
-        <StandingPill standing={standingOf(device, nowMs)} />
+        <StandingPill device={device} nowMs={nowMs} />
         {batteryOf(device)?.low === true && (
           <div className="narrow-only">
             <Battery device={device} say={say} />

@@ -4,7 +4,7 @@ import type { Alert, Device, Overview as Standing } from "../api.ts";
 import { useNow } from "../live.tsx";
 import { AlertHead } from "../parts/alert-head.tsx";
 import { Loaded, type Tone } from "../parts/states.tsx";
-import { heardAt, standingOf, useAlerts, useDevices, useOverview, usePlaceName } from "../queries.ts";
+import { heardAt, isAway, useAlerts, useDevices, useOverview, usePlaceName } from "../queries.ts";
 import { fill, type Say, useSay } from "../say.tsx";
 
 const shownAtMost = 6;
@@ -201,8 +201,7 @@ function SilentDevices(): ReactNode {
   const { w } = say;
   const nowMs = useNow(10_000);
   const placeName = usePlaceName();
-  const silent = (items: readonly Device[]): Device[] =>
-    items.filter((device) => ["silent", "never"].includes(standingOf(device, nowMs)));
+  const silent = (items: readonly Device[]): Device[] => items.filter((device) => isAway(device, nowMs));
   return (
     <section className="card" aria-labelledby="silent-devices">
       <h2 id="silent-devices">{w.overview.silentDevices}</h2>

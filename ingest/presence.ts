@@ -1,0 +1,77 @@
+import type { StateStore } from "./stores/state.js";
+
+/** Whether a device is there by its own word, and since when (receipt of the first message that said so, epoch milliseconds). */
+export interface Presence {
+  online: boolean;
+  sinceMs: number;
+}
+
+/** A sign as it came: in which message, and when. */
+export interface SeenSign {
+  device: string;
+  online: boolean;
+  /** The message's sequence in the journal. */
+  message: number;
+  receivedMs: number;
+}
+
+interface Kept extends Presence {
+  message: number;
+}
+
+/**
+ * What devices say of their own being there.
+ * Guarantee: the newest message counts, so that messages taken twice change nothing; one entry a device.
+ */
+export class PresenceBook {
+  readonly #state: StateStore;
+  readonly #table;
+  readonly #known = new Map<string, Kept>();
+  readonly #listeners = new Set<(devices: readonly string[]) => void>();
+
+  constructor(state: StateStore) {
+    this.#state = state;
+    this.#table = state.table<Kept, string>("presence");
+    for (const { key, value } of this.#table.getRange()) this.#known.set(key, value);
+  }
+
+  /** What a device said last; undefined when it never did. */
+  of(device: string): Presence | undefined {
+    return this.#known.get(device);
+  }
+
+  /** Calls `listener` with the devices whose presence changed, once that is on disk. Returns the way to stop it. */
+  onChange(listener: (devices: readonly string[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Takes signs in the order of their messages.
+   * Guarantee: resolved means on disk. To be taken before the position that covers their messages is committed.
+   */
+  async take(signs: readonly SeenSign[]): Promise<void> {
+    const changed = new Map<string, Kept>();
+    for (const { device, online, message, receivedMs } of signs) {
+      const known = changed.get(device) ?? this.#known.get(device);
+      if (known && (known.message >= message || known.online === online)) continue;
+      changed.set(device, { online, sinceMs: receivedMs, message });
+    }
+    if (changed.size === 0) return;
+    await this.#state.transaction(() => {
+      for (const [device, kept] of changed) void this.#table.put(device, kept);
+    });
+    for (const [device, kept] of changed) this.#known.set(device, kept);
+    for (const listener of this.#listeners) listener([...changed.keys()]);
+  }
+
+  /** Forgets devices that went. */
+  async keepOnly(isThere: (device: string) => boolean): Promise<void> {
+    const gone = [...this.#known.keys()].filter((device) => !isThere(device));
+    if (gone.length === 0) return;
+    await this.#state.transaction(() => {
+      for (const device of gone) void this.#table.remove(device);
+    });
+    for (const device of gone) this.#known.delete(device);
+  }
+}

@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { parseCity } from "../devices/index.js";
+import { openTestPipeline, type TestPipeline } from "./support/pipeline.js";
+
+const nowMs = Date.parse("2026-11-23T10:00:00Z");
+const city = `
+city: { name: K, timeZone: Europe/Warsaw }
+places: [{ id: krakow, kind: city, name: K }]
+devices:
+  - { id: plug-17, class: electricity-meter, place: krakow, every: 5m }
+  - { id: pro-1, class: electricity-meter, place: krakow, identifiers: { name: shellypro4pm-aabbccddeeff } }
+  - { id: pro-1-b, class: electricity-meter, place: krakow, identifiers: { name: "shellypro4pm-aabbccddeeff/switch:1" } }
+`;
+const lwt = (
+  payload: string,
+  minute: number,
+  device = "plug-17",
+): Parameters<TestPipeline["take"]>[0][number] => ({
+  topic: `tele/${device}/LWT`,
+  payload,
+  receivedMs: nowMs + minute * 60_000,
+});
+
+let dir: string;
+let works: TestPipeline;
+const open = async (): Promise<void> => {
+  works = await openTestPipeline(city, nowMs + 3_600_000, dir);
+};
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "obieg-presence-"));
+  const first = await openTestPipeline(city, nowMs, dir);
+
+  await first.registry.apply(parseCity(city, { file: "city.yaml", env: {}, readSecret: () => "" }), "test");
+  await first.close();
+  await open();
+});
+afterEach(async () => {
+  await works.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const of = (device = "plug-17"): unknown => works.pipeline.presence.of(device);
+
+test("a device is offline since its last will was received, until it says otherwise; what it repeats moves nothing", async () => {
+  expect(of()).toBeUndefined();
+  await works.take([lwt("Online", 0), lwt("Online", 1)]);
+  expect(of()).toMatchObject({ online: true, sinceMs: nowMs });
+  await works.take([lwt("Offline", 2), lwt("Offline", 3)]);
+  expect(of()).toMatchObject({ online: false, sinceMs: nowMs + 120_000 });
+  await works.take([lwt("Online", 4), lwt("Offline", 5), lwt("Online", 6)]);
+  expect(of()).toMatchObject({ online: true, sinceMs: nowMs + 360_000 });
+});
+
+test("neither a stranger's word nor a text that isn't one of the two says anything", async () => {
+  await works.take([
+    lwt("Online", 0, "stranger"),
+    lwt("Sometimes", 0),
+    lwt("Online".repeat(100), 0),
+    lwt("", 0),
+  ]);
+  expect([of(), of("stranger")]).toEqual([undefined, undefined]);
+});
+
+test("the channels of a device come and go with it", async () => {
+  const online = (payload: string): Parameters<TestPipeline["take"]>[0][number] => ({
+    topic: "shellypro4pm-aabbccddeeff/online",
+    payload,
+    receivedMs: nowMs,
+  });
+  await works.take([online("true"), online("false")]);
+  expect([of("pro-1"), of("pro-1-b"), of("plug-17")]).toMatchObject([
+    { online: false },
+    { online: false },
+    undefined,
+  ]);
+});
+
+test("presence outlives a restart, and messages that are taken twice change nothing", async () => {
+  const messages = [lwt("Offline", 0), lwt("Online", 1)];
+  await works.take(messages);
+  await works.close();
+  await open();
+  expect(of()).toMatchObject({ online: true, sinceMs: nowMs + 60_000 });
+  const told: string[] = [];
+  works.pipeline.presence.onChange((devices) => told.push(...devices));
+  await works.pipeline.presence.take([{ device: "plug-17", online: false, message: 1, receivedMs: nowMs }]);
+  expect([of(), told]).toEqual([expect.objectContaining({ online: true }), []]);
+});
+
+test("a disk that takes no state takes no message either, so that no word is lost", async () => {
+  works.disk.failsState = true;
+  await expect(works.take([lwt("Offline", 0)])).rejects.toMatchObject({ code: "state-commit" });
+  expect([of(), works.history.position]).toEqual([undefined, 0]);
+  works.disk.failsState = false;
+  await works.take([lwt("Offline", 0)]);
+  expect(of()).toMatchObject({ online: false });
+});
+
+test("a device that goes takes its presence with it", async () => {
+  await works.take([lwt("Offline", 0)]);
+  await works.registry.removeDevice("plug-17", "test");
+  await works.pipeline.maintain(nowMs);
+  expect(of()).toBeUndefined();
+});
