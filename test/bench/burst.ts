@@ -1,3 +1,4 @@
+import { runBacklog } from "./backlog.js";
 import { runLoad } from "./generator.js";
 import { startReceiver } from "./receiver.js";
 import { digits, figure, type Figure, median, note } from "./report.js";
@@ -78,17 +79,15 @@ async function checkAccounts(target: Target, messages: number): Promise<void> {
 const cpuText = ({ door, works, others }: CpuShares, generator: number): string =>
   `door ${digits(door)}, works ${digits(works)}, DuckDB and others ${digits(others)}, generator ${digits(generator)}`;
 
-/** Bursts with and without the sink beside a bare aedes, alternating; then memory at a smaller size. */
-export async function measureBurst(
-  size: Size,
-  say: (text: string) => void,
-): Promise<{ figures: Figure[]; perSecond: number }> {
+/** Bursts with and without the sink beside a bare aedes and a backlog at a start, alternating; then memory at a smaller size. */
+export async function measureBurst(size: Size, say: (text: string) => void): Promise<Figure[]> {
   const bare = await startBare();
   const loads = new Workloads();
   await runLoad(bare.port, loads.take(size.acknowledge, 1));
   const rates: number[] = [];
   const plain: Burst[] = [];
   const sunk: Burst[] = [];
+  const backlogs: number[] = [];
   for (let round = 0; round < size.rounds; round += 1) {
     for (const [list, withSink] of [
       [plain, false],
@@ -101,13 +100,24 @@ export async function measureBurst(
         `burst${withSink ? " with sink" : ""}: ${digits(burst.perSecond)} a second, CPU ${digits(burst.cpu.total)} (${cpuText(burst.cpu, burst.generatorCpu)}), ${digits(burst.peakMb)} MB`,
       );
     }
+    const backlog = await runBacklog(size.backlog);
+    backlogs.push(backlog);
+    say(`backlog: ${digits(backlog)} a second`);
   }
   await bare.stop();
   const small = await runBurst(size.smallBurst, false);
-  return {
-    figures: figuresOf(size, median(rates), plain, sunk, small),
-    perSecond: median(plain.map((burst) => burst.perSecond)),
-  };
+  return [...figuresOf(size, median(rates), plain, sunk, small), backlogFigure(size, backlogs, plain)];
+}
+
+function backlogFigure(size: Size, backlogs: readonly number[], plain: readonly Burst[]): Figure {
+  const perSecond = median(backlogs);
+  const times = perSecond / median(plain.map((burst) => burst.perSecond));
+  return figure(
+    `a backlog of ${size.backlog.toLocaleString("en")} messages after a restart, of the live rate`,
+    times,
+    { least: 1, unit: "x" },
+    `${digits(times)}x (${digits(perSecond)} a second)`,
+  );
 }
 
 function figuresOf(size: Size, bare: number, plain: Burst[], sunk: Burst[], small: Burst): Figure[] {

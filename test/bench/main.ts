@@ -9,7 +9,7 @@ import { measureBurst } from "./burst.js";
 import { measureLatency } from "./latency.js";
 import { measureOutage } from "./outage.js";
 import { type Figure, resultsText } from "./report.js";
-import { measureBacklog, measureStart } from "./restart.js";
+import { measureStart } from "./restart.js";
 import { fullSize, smokeSize } from "./size.js";
 import { makeFolder } from "./target.js";
 import { makePast, measureYear } from "./year.js";
@@ -42,17 +42,11 @@ async function measurePast(): Promise<Figure[]> {
   }
 }
 
-let livePerSecond = Number.NaN;
 const measurements: Record<string, () => Promise<Figure[]>> = {
   acknowledging: () => measureAcknowledging(size, say),
-  burst: async () => {
-    const { figures, perSecond } = await measureBurst(size, say);
-    livePerSecond = perSecond;
-    return figures;
-  },
+  burst: () => measureBurst(size, say),
   latency: () => measureLatency(size, say),
   year: measurePast,
-  backlog: () => measureBacklog(livePerSecond, size, say),
   outage: () => measureOutage(size, say),
 };
 
