@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
-import { type Broker, startBroker } from "./broker/index.js";
+import type { Broker } from "./broker/index.js";
 import type { Config } from "./config.js";
 import { ObiegError, type RawMessage, runOf, verifySecret } from "./devices/index.js";
 import { lockDataFolder, startFault } from "./ingest/data-folder.js";
@@ -97,6 +97,18 @@ export async function start(options: StartOptions): Promise<App> {
     const memory = watchMemory(machine.memoryBytes);
     stack.push(() => memory.stop());
 
+    // The works load beside the journal and the broker.
+    const { worker, failed } = startThread({
+      config,
+      demo: options.demo,
+      adminPassword: options.adminPassword,
+      adminToken: options.adminToken,
+      httpConnections: fit.httpConnections,
+      logLevel: log.level as Config["logLevel"],
+    });
+    stack.push(async () => void (await worker.terminate()));
+    const brokerRoom = import("./broker/index.js");
+
     const journal = await openJournal({
       dir: join(config.data, "journal"),
       archiveDir: join(config.data, "archive"),
@@ -111,14 +123,6 @@ export async function start(options: StartOptions): Promise<App> {
     requireStateFile(join(config.data, "state", "works.mdb"), journal.durableSequence > 0);
     checkStateFile(join(config.data, "state", "broker.mdb"), sessionsFault);
 
-    const { worker, failed } = startThread({
-      config,
-      demo: options.demo,
-      adminPassword: options.adminPassword,
-      adminToken: options.adminToken,
-      httpConnections: fit.httpConnections,
-      logLevel: log.level as Config["logLevel"],
-    });
     let broker: Broker | undefined;
     let credentials: Parameters<DoorCalls["credentials"]>[0] = [];
     const throttle = openThrottle({ journal, works: (sequence) => works.tell("durable", sequence) });
@@ -149,15 +153,13 @@ export async function start(options: StartOptions): Promise<App> {
     const works: Peer<WorksCalls> = joinPeer<WorksCalls>(worker, calls, (error) =>
       log.error({ err: error }, "a call of the works failed"),
     );
-    stack.push(async () => {
-      await Promise.race([works.call("stop", undefined), failed]).catch(() => undefined);
-      await worker.terminate();
-    });
+    stack.push(() => Promise.race([works.call("stop", undefined), failed]).catch(() => undefined));
     const started = await Promise.race([works.call("start", journal.durableSequence), failed]);
     await journal.skipTo(started.position);
 
     const { mqtt } = config;
     const sessionsRoom = new Headroom(join(config.data, "state", "broker.mdb"), 2 ** 20);
+    const { startBroker } = await brokerRoom;
     broker = await startBroker({
       host: config.host,
       port: mqtt.port,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
-import { type BrokerLimits, defaultLimits } from "./broker/index.js";
+import { type BrokerLimits, defaultLimits } from "./broker/limits.js";
 import type { Config } from "./config.js";
 import { ObiegError } from "./devices/index.js";
 

@@ -1,13 +1,8 @@
 #!/usr/bin/env -S MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 node --max-semi-space-size=2
 import { Command, Option } from "commander";
 import pino from "pino";
-import { start } from "./app.js";
-import { addFileCommands, addJournalCommands, addSimulateCommand } from "./commands.js";
-import { addCodecCommands } from "./codec-commands.js";
-import { addRecoveryCommands } from "./recovery-commands.js";
+import { type App, start } from "./app.js";
 import { type Config, readConfig } from "./config.js";
-import { addClientCommands } from "./dashboards/commands.js";
-import { playDemo } from "./devices/demo/index.js";
 import { ObiegError } from "./devices/index.js";
 import { surviveFailedCommits } from "./ingest/stores/commit-fault.js";
 
@@ -55,6 +50,13 @@ function openLog(level: Config["logLevel"]): pino.Logger {
   );
 }
 
+/** Lets the simulator play the demo city's devices, if there are any. */
+async function play({ demoDevices, addresses }: App, signal: AbortSignal): Promise<void> {
+  if (demoDevices.length === 0) return;
+  const { playDemo } = await import("./devices/demo/index.js");
+  await playDemo(demoDevices, `mqtt://${addresses.mqtt}`, signal);
+}
+
 /** Runs until a signal asks to stop. */
 async function run(flags: StartFlags): Promise<void> {
   const config = withFlags(readConfig(flags.config, process.env), flags);
@@ -71,10 +73,7 @@ async function run(flags: StartFlags): Promise<void> {
   });
   if (app.login) process.stdout.write(`login ${app.login.user} ${app.login.password}\n`);
   process.stdout.write(`ready mqtt=${app.addresses.mqtt} http=${app.addresses.http}\n`);
-  const fleet =
-    app.demoDevices.length > 0
-      ? playDemo(app.demoDevices, `mqtt://${app.addresses.mqtt}`, stopping.signal)
-      : Promise.resolve();
+  const fleet = play(app, stopping.signal);
   const asked = new Promise<void>((resolve) => {
     if (stopping.signal.aborted) resolve();
     stopping.signal.addEventListener("abort", () => resolve(), { once: true });
@@ -91,6 +90,12 @@ async function run(flags: StartFlags): Promise<void> {
     await app.stop();
     clearTimeout(late);
   }
+}
+
+/** True when the arguments can mean nothing but a start of the service. */
+function isStart([first = "start", ...others]: readonly string[]): boolean {
+  const asksForHelp = [first, ...others].some((argument) => argument === "-h" || argument === "--help");
+  return (first === "start" || first.startsWith("-")) && !asksForHelp;
 }
 
 const program = new Command("obieg")
@@ -122,14 +127,9 @@ program
   )
   .action((flags: StartFlags) => run(flags));
 
-addFileCommands(program);
-addJournalCommands(program);
-addCodecCommands(program);
-addRecoveryCommands(program);
-addSimulateCommand(program);
-addClientCommands(program);
-
 try {
+  // A start doesn't wait for what the other commands need.
+  if (!isStart(process.argv.slice(2))) (await import("./command-line.js")).addCommands(program);
   await program.parseAsync();
   process.exit(process.exitCode ?? 0);
 } catch (error) {
