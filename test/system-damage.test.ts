@@ -249,3 +249,20 @@ test("a damaged segment of the journal is named at the start; a repair lets ever
   expect(await everything(obieg)).toEqual(before);
   await obieg.stop();
 });
+
+test("a journal without its last segment is told of, and what history holds is served", async () => {
+  const dir = copyOf("journal-end");
+  const journal = join(dir, "data", "journal");
+  const last = readdirSync(journal)
+    .filter((name) => name.endsWith(".journal"))
+    .at(-1);
+  writeFileSync(join(journal, last ?? ""), Buffer.alloc(5_000, 7));
+  const obieg = await start(dir);
+  expect(obieg.log()).toContain("the journal ends before what history holds");
+  expect(await everything(obieg)).toEqual(before);
+  await publish(obieg, [{ time: sinceMs + 5 * dayMs, fill_percent: 42 }]);
+  await drained(obieg);
+  const { readings } = await everything(obieg);
+  expect(readings).toHaveLength(before.readings.length + 1);
+  await obieg.stop();
+});

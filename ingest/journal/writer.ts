@@ -155,6 +155,10 @@ export class Journal implements JournalWriter {
   async skipTo(sequence: number): Promise<void> {
     await this.#writing;
     if (sequence <= this.#durable) return;
+    this.#options.log.warn(
+      { journal: this.#durable, history: sequence },
+      "the journal ends before what history holds, so its end is damaged or was moved away (a restored backup has none): what was acknowledged after that and not processed is lost",
+    );
     const { segment, file } = await createSegment(this.#fs, this.#options.dir, sequence + 1, true);
     await this.#file.close();
     this.#file = file;
