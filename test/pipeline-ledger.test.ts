@@ -126,3 +126,49 @@ test("the ledger adds up under any mixture of messages, in any batches, and afte
     { numRuns: 40 },
   );
 }, 120_000);
+
+test("a message that was understood before its device was added, and stored after, is stored as the device's", async () => {
+  const works = await openTestPipeline(city, nowMs);
+  try {
+    const payload = Buffer.from('{"fill_percent": 40}');
+    const message = { topic: "readings/bin-9", payload, user: "u", clientId: "c", qos: 1 as const };
+    const understood = works.pipeline.understand([{ ...message, sequence: 1, receivedMs: nowMs }]);
+    await works.registry.putDevice({ id: "bin-9", class: "bin", place: "krakow" }, "anna");
+    works.pipeline.renew();
+    await works.pipeline.take(understood);
+    expect((await works.history.quarantine({ limit: 10 })).items).toEqual([]);
+    expect((await works.history.readings({ limit: 10 })).items).toMatchObject([
+      { device: "bin-9", value: 40 },
+    ]);
+  } finally {
+    await works.close();
+  }
+});
+
+test("names in quarantine are paged by when they were heard last, with their newest messages", async () => {
+  const works = await openTestPipeline(city, nowMs);
+  try {
+    const heard = (name: string, n: number): Parameters<typeof works.take>[0][number] => ({
+      topic: `readings/${name}`,
+      payload: `{"fill_percent": ${n}}`,
+      receivedMs: nowMs + n,
+    });
+    await works.take([1, 2, 3, 4].map((n) => heard("x-1", n)));
+    await works.take([heard("x-2", 9), heard("x-3", 9), heard("bin-1", 5)]);
+    const query = { reason: "unknown-device", limit: 2 };
+    const first = await works.history.quarantinedNames(query);
+    expect(first.items.map(({ device }) => device)).toEqual(["x-2", "x-3"]);
+    const second = await works.history.quarantinedNames({ ...query, cursor: first.next ?? "" });
+    expect(second.next).toBeUndefined();
+    expect(second.items).toMatchObject([
+      { device: "x-1", messages: 4, firstMs: nowMs + 1, lastMs: nowMs + 4 },
+    ]);
+    const said = second.items[0]?.newest.map(({ payload }) => Buffer.from(payload).toString());
+    expect(said).toEqual([4, 3, 2].map((n) => `{"fill_percent": ${n}}`));
+    await expect(works.history.quarantinedNames({ ...query, cursor: "nonsense" })).rejects.toMatchObject({
+      code: "bad-cursor",
+    });
+  } finally {
+    await works.close();
+  }
+});

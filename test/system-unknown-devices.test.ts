@@ -1,7 +1,11 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { secrets, testCity } from "./support/city.js";
 import { mosquittoPub } from "./support/mosquitto.js";
 import { type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
+import { violations } from "./web-stand.js";
 
 interface Stranger {
   identifier: string;
@@ -19,7 +23,11 @@ interface Stranger {
 
 const gateway = { user: "szkola", secret: "the secret of szkola" };
 const devEui = "70B3D57ED0061234";
+/** Where screenshots go when somebody wants to look at them. */
+const shots = process.env["OBIEG_SCREENSHOTS"];
+const hostile = "<img src=x onerror=document.title=1>\u05d0\u05d1\u05d2";
 let obieg: Obieg;
+let browser: Browser | undefined;
 
 beforeAll(async () => {
   const city = testCity({
@@ -30,6 +38,7 @@ beforeAll(async () => {
   obieg = await startObieg({ city, env: secrets });
 });
 afterAll(async () => {
+  await browser?.close();
   await obieg.stop();
   removeFolder(obieg.dir);
 });
@@ -173,4 +182,73 @@ test("the list is read page by page, and a stranger whose messages are dismissed
     body: JSON.stringify({ reason: "unknown-device", device: "czujnik c" }),
   });
   expect((await strangers()).map(({ identifier }) => identifier)).not.toContain("czujnik c");
+});
+
+const openPage = async (noise: string[]): Promise<Page> => {
+  browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu"],
+  });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 860 }, reducedMotion: "reduce" });
+  page.on("console", (message) => {
+    if (message.type() === "error" && !message.text().includes("401")) noise.push(message.text());
+  });
+  page.on("pageerror", (error) => noise.push(String(error)));
+  page.on("dialog", (dialog) => noise.push(dialog.message()));
+  await page.goto(`${obieg.httpUrl}/#/unknown-devices`);
+  await page.getByLabel("Użytkownik").fill("admin");
+  await page.getByLabel("Hasło").first().fill("a long enough password");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Nieznane urządzenia", level: 1 }).waitFor();
+  return page;
+};
+
+test("an operator adopts a stranger on the page; a name and a message that would break the page are written out", async () => {
+  await publish(`zigbee2mqtt/${hostile}`, '{"temperature": 19.5, "note": "\u202eevil\u2066<b>x</b>\u0085"}');
+  await publish("zigbee2mqtt/Sala gimnastyczna", { temperature: 19.5, humidity: 41 });
+  await heard("Sala gimnastyczna");
+  const noise: string[] = [];
+  const page = await openPage(noise);
+  const look = async (name: string): Promise<void> => {
+    expect((await violations(page)).map((found) => `${name}: ${found}`)).toEqual([]);
+    if (shots === undefined) return;
+    mkdirSync(shots, { recursive: true });
+    await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+  };
+  const hostileCard = page.locator("li.card").filter({ hasText: "<img src=x" });
+  await hostileCard.getByRole("button", { name: "Pokaż surową wiadomość" }).click();
+  expect(await hostileCard.getByRole("heading").innerText()).toBe(hostile);
+  const raw = await hostileCard.locator("pre").innerText();
+  expect(raw).toContain(String.raw`\u{202E}evil\u{2066}<b>x</b>\u{0085}`);
+  expect(await page.locator("main").innerHTML()).not.toMatch(/[\u202e\u2066\u0085]/);
+  expect(await page.locator("main img, main b").count()).toBe(0);
+  await look("unknown-devices-pl");
+  await page.getByRole("button", { name: "Dodaj: Sala gimnastyczna" }).click();
+  const form = page.getByRole("form", { name: "Dodaj: Sala gimnastyczna" });
+  expect(await form.getByLabel("Identyfikator").inputValue()).toBe("sala-gimnastyczna");
+  expect(await form.getByLabel("Rodzaj").inputValue()).toBe("air-sensor");
+  await form.getByLabel("Nazwa (opcjonalnie)").fill("Sala, parter");
+  await form.getByLabel("Miejsce").selectOption({ label: "Szkoła 25, XIII Podgórze" });
+  await look("unknown-devices-form-pl");
+  await form.getByRole("button", { name: "Dodaj i odtwórz przeszłość" }).click();
+  await page.getByText("Dodano: sala-gimnastyczna. Odtworzono z kwarantanny: 1 pozycja").waitFor();
+  expect(await page.getByRole("heading", { name: "Sala gimnastyczna" }).count()).toBe(0);
+  await look("unknown-devices-done-pl");
+  await page.getByRole("link", { name: "Pokaż urządzenie" }).click();
+  await page.getByText("41").first().waitFor();
+  const { body } = await obieg.api("/api/v1/devices/sala-gimnastyczna");
+  expect(body).toMatchObject({ name: "Sala, parter", place: "krakow/podgorze/szkola-25" });
+  await page.getByText("EN", { exact: true }).click();
+  await page.goto(`${obieg.httpUrl}/#/unknown-devices`);
+  await page.getByRole("heading", { name: "Unknown devices", level: 1 }).waitFor();
+  await look("unknown-devices-en");
+  await hostileCard.getByRole("button", { name: /^Dismiss: / }).click();
+  await hostileCard.getByRole("button", { name: "Dismiss", exact: true }).click();
+  await page.getByText("Dismissed: 1 item").waitFor();
+  expect((await strangers()).map(({ identifier }) => identifier)).not.toContain(hostile);
+  await page.goto(`${obieg.httpUrl}/#/quarantine`);
+  await page.getByRole("heading", { name: "Quarantine", level: 1 }).waitFor();
+  await page.locator("li.card").first().waitFor();
+  await look("quarantine-en");
+  expect(noise).toEqual([]);
 });

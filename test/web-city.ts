@@ -1,4 +1,5 @@
 import type { WebMock } from "./web-mock.js";
+import { strangersOf } from "./web-strangers.js";
 
 const minute = 60_000;
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -260,15 +261,15 @@ const ledgerOf = (query: URLSearchParams): object => {
 
 const quantities = {
   items: [
-    { name: "fill_percent", unit: "%", kind: "gauge" },
-    { name: "temperature_celsius", unit: "°C", kind: "gauge" },
-    { name: "battery_percent", unit: "%", kind: "gauge" },
-    { name: "battery_v", unit: "V", kind: "gauge" },
-    { name: "power_w", unit: "W", kind: "gauge" },
-    { name: "energy_import_kwh", unit: "kWh", kind: "counter" },
-    { name: "water_m3", unit: "m³", kind: "counter" },
-    { name: "leak", unit: "", kind: "state" },
-    { name: "pm10_ug_m3", unit: "µg/m³", kind: "gauge" },
+    { name: "fill_percent", unit: "%", kind: "gauge", classes: ["bin"] },
+    { name: "temperature_celsius", unit: "°C", kind: "gauge", classes: ["bin", "air-sensor"] },
+    { name: "battery_percent", unit: "%", kind: "gauge", classes: ["*"] },
+    { name: "battery_v", unit: "V", kind: "gauge", classes: ["*"] },
+    { name: "power_w", unit: "W", kind: "gauge", classes: ["electricity-meter"] },
+    { name: "energy_import_kwh", unit: "kWh", kind: "counter", classes: ["electricity-meter"] },
+    { name: "water_m3", unit: "m³", kind: "counter", classes: ["water-meter"] },
+    { name: "leak", unit: "", kind: "state", classes: ["water-meter"] },
+    { name: "pm10_ug_m3", unit: "µg/m³", kind: "gauge", classes: ["air-sensor"] },
   ],
 };
 
@@ -306,5 +307,7 @@ export function serveCity(mock: WebMock, session: { role: string } | undefined):
     "GET /quantities",
     inside(() => quantities),
   );
+  mock.answer("POST /quarantine/dismiss", () => ({ dismissed: 1 }));
+  mock.answer("GET /unknown-devices", inside(strangersOf));
   mock.answer("POST /quarantine/replay", () => ({ replayed: 1, refused: 0 }));
 }

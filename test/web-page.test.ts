@@ -25,6 +25,7 @@ const screens = [
   },
   { name: "alerts", path: "/alerts", ready: ".card" },
   { name: "quarantine", path: "/quarantine", ready: ".card" },
+  { name: "unknown-devices", path: "/unknown-devices", ready: ".card" },
   { name: "ledger", path: "/ledger", ready: "table" },
 ];
 
@@ -220,6 +221,21 @@ test("quarantine shows text tidied, bytes in hexadecimal, and replays", async ()
   await page.getByRole("button", { name: /^Replay: bin-0004/ }).click();
   await page.getByText("Replayed: 1 item").waitFor();
   expect(mock.writes.at(-1)).toEqual({ call: "POST /quarantine/replay", csrf: "1", body: { ids: ["10-1"] } });
+});
+
+test("quarantine is dismissed only after it was asked once more", async () => {
+  serveCity(mock, { role: "operator" });
+  const page = await openPage({ path: "/quarantine", language: "en" });
+  const before = mock.writes.length;
+  await page.getByRole("button", { name: /^Dismiss: bin-0004/ }).click();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: /^Dismiss: bin-0004/ }).click();
+  expect(mock.writes.length).toBe(before);
+  await page.getByRole("button", { name: "Dismiss", exact: true }).click();
+  await page.getByText("Dismissed: 1 item").waitFor();
+  expect(mock.writes.slice(before)).toEqual([
+    { call: "POST /quarantine/dismiss", csrf: "1", body: { ids: ["10-1"] } },
+  ]);
 });
 
 test("what InfluxDB refused stands in quarantine with the server's words, and why it waits", async () => {

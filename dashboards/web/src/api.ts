@@ -48,6 +48,7 @@ export interface Presence {
 /** A registered device with its newest values. */
 export interface Device {
   id: string;
+  name?: string | null;
   class: string;
   place: string;
   at?: [number, number] | null;
@@ -78,6 +79,7 @@ export interface Quantity {
   name: string;
   unit: string;
   kind: "gauge" | "counter" | "amount" | "state";
+  classes: string[];
 }
 
 /** A sentence in both languages of the page. */
@@ -126,6 +128,29 @@ export interface Alert {
   delivery?: Record<string, Delivery> | null;
 }
 
+/** Raw bytes, perhaps only the beginning: `truncated`, of `bytes`. */
+export interface Payload {
+  base64: string;
+  text?: string | null;
+  bytes?: number;
+  truncated?: boolean;
+}
+
+/** A device that sends and isn't registered; `scheme` null: its id has to be `identifier`. */
+export interface Stranger {
+  identifier: string;
+  scheme: string | null;
+  text: string | null;
+  format: string | null;
+  user: string;
+  topic: string;
+  firstSeenAt: string;
+  lastSeenAt: string;
+  messages: number;
+  payload: Payload;
+  suggestion: { id: string | null; class: string | null; quantities: string[]; unmapped: string[] };
+}
+
 /** Something that couldn't be taken, with its raw bytes. */
 export interface Quarantined {
   id: string;
@@ -138,8 +163,7 @@ export interface Quarantined {
   detail: string;
   receivedAt: string;
   status: "open" | "replayed" | "dismissed";
-  /** Perhaps only the beginning: `truncated`, of `bytes`. */
-  payload: { base64: string; text?: string | null; bytes?: number; truncated?: boolean };
+  payload: Payload;
 }
 
 /** A store that is fed from history, and how it stands; `fault` says why it waits. */
@@ -253,6 +277,26 @@ export const acknowledgeAlert = (id: string, note: string): Promise<unknown> =>
 export const readQuarantine = (cursor: string): Promise<Page<Quarantined>> =>
   call("GET", "/quarantine", { status: "open", limit: 100, cursor });
 
+/** Unknown devices, those heard last. */
+export const readStrangers = async (): Promise<List<Stranger>> => {
+  const { items, next } = await call<Page<Stranger>>("GET", "/unknown-devices", { limit: 100 });
+  return { items, more: next !== null && next !== undefined };
+};
+
+/** What came of an adoption. */
+export interface Adopted extends Replayed {
+  device: Device;
+}
+
+/** Registers an unknown device and replays what it sent before. */
+export const adoptStranger = (ask: {
+  identifier: string;
+  id: string;
+  class: string;
+  place: string;
+  name?: string;
+}): Promise<Adopted> => call("POST", "/unknown-devices/adopt", {}, ask);
+
 /** The stores that are fed from history. */
 export const readSinks = async (): Promise<SinkStanding[]> => (await all<SinkStanding>("/sinks")).items;
 
@@ -260,12 +304,20 @@ export const readSinks = async (): Promise<SinkStanding[]> => (await all<SinkSta
 export const readOffenders = (sink: string): Promise<Page<Offender>> =>
   call("GET", `/sinks/${encodeURIComponent(sink)}/offenders`, { limit: 50 });
 
-/** Sends entries through the pipeline once more: those named, or all of a reason or a device. */
-export const replayQuarantine = (ask: {
+/** Which entries are meant: those named, or all of a reason, a device, or both. */
+export interface Selection {
   ids?: string[];
   reason?: string;
   device?: string;
-}): Promise<Replayed> => call("POST", "/quarantine/replay", {}, ask);
+}
+
+/** Sends entries through the pipeline once more. */
+export const replayQuarantine = (ask: Selection): Promise<Replayed> =>
+  call("POST", "/quarantine/replay", {}, ask);
+
+/** Puts entries aside; they stay to be read. */
+export const dismissQuarantine = (ask: Selection): Promise<{ dismissed: number }> =>
+  call("POST", "/quarantine/dismiss", {}, ask);
 
 /** The accounts of one local day, `YYYY-MM-DD`. */
 export const readLedger = (day: string): Promise<List<LedgerAccount>> => all("/ledger", { day });

@@ -1,8 +1,10 @@
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { useMemo } from "react";
 import {
   type Alert,
   type Device,
   type Overview,
+  type Place,
   type Quantity,
   readAlerts,
   readDevices,
@@ -10,7 +12,9 @@ import {
   readPlaces,
   readQuantities,
   readSession,
+  readStrangers,
   type Session,
+  type Stranger,
 } from "./api.ts";
 import { rankOf } from "./words/vocabulary.ts";
 
@@ -33,6 +37,13 @@ export const useMayAct = (): boolean => {
   return role === "operator" || role === "admin";
 };
 
+/** Whether this session may change the registry. */
+export const useMayChange = (): boolean => useSession().data?.role === "admin";
+
+/** Unknown devices; asked again with what is in quarantine. */
+export const useStrangers = (): UseQueryResult<{ items: Stranger[]; more: boolean }> =>
+  useQuery({ queryKey: ["quarantine", "strangers"], queryFn: readStrangers, refetchInterval: listMs });
+
 /** How things stand; kept by events, asked again every 15 s in case they stall. */
 export const useOverview = (): UseQueryResult<Overview> =>
   useQuery({ queryKey: ["overview"], queryFn: readOverview, refetchInterval: overviewMs, retry: false });
@@ -49,18 +60,19 @@ export const useQuantities = (): UseQueryResult<Map<string, Quantity>> =>
     staleTime: Infinity,
   });
 
+/** The tree of places. */
+export const usePlaces = (): UseQueryResult<Place[]> =>
+  useQuery({ queryKey: ["places"], queryFn: readPlaces, staleTime: 300_000 });
+
 /**
  * Tells a place by name, from itself up to below the city: `Szkoła 25, XIII Podgórze`. Its id while names aren't known.
  */
 export const usePlaceName = (): ((id: string) => string) => {
-  const names = useQuery({
-    queryKey: ["places"],
-    queryFn: async () => new Map((await readPlaces()).map(({ id, name }) => [id, name])),
-    staleTime: 300_000,
-  }).data;
+  const places = usePlaces().data;
+  const names = useMemo(() => new Map(places?.map(({ id, name }) => [id, name])), [places]);
   return (id) => {
     const parts = id.split("/");
-    const above = parts.map((part, index) => names?.get(parts.slice(0, index + 1).join("/")) ?? part);
+    const above = parts.map((part, index) => names.get(parts.slice(0, index + 1).join("/")) ?? part);
     return (above.length > 1 ? above.slice(1) : above).reverse().join(", ");
   };
 };

@@ -10,6 +10,7 @@ import { type DeviceFilter, Devices } from "./screens/devices.tsx";
 import { Ledger } from "./screens/ledger.tsx";
 import { Overview } from "./screens/overview.tsx";
 import { Quarantine } from "./screens/quarantine.tsx";
+import { UnknownDevices } from "./screens/unknown-devices.tsx";
 
 function Missing(): ReactNode {
   const { w } = useSay();
@@ -47,6 +48,7 @@ export function makeRouter() {
     ({ getParentRoute: () => root, path, component }) as const;
   const overview = createRoute(at("/", Overview));
   const quarantine = createRoute(at("/quarantine", Quarantine));
+  const strangers = createRoute(at("/unknown-devices", UnknownDevices));
   const devices = createRoute({ ...at("/devices", Devices), validateSearch: filterOf });
   const device = createRoute({ ...at("/devices/$id", Device), validateSearch: viewOf });
   const alerts = createRoute({
@@ -59,7 +61,7 @@ export function makeRouter() {
     validateSearch: (search): { day?: string } => (isDay(search["day"]) ? { day: search["day"] } : {}),
   });
   return createRouter({
-    routeTree: root.addChildren([overview, devices, device, alerts, quarantine, ledger]),
+    routeTree: root.addChildren([overview, devices, device, alerts, quarantine, strangers, ledger]),
     history: createHashHistory(),
     scrollRestoration: false,
   });

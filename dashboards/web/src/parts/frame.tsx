@@ -4,7 +4,7 @@ import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useRef } from "react";
 import { logOut } from "../api.ts";
 import { LiveProvider, useLive } from "../live.tsx";
-import { useOverview, useSession } from "../queries.ts";
+import { useOverview, useSession, useStrangers } from "../queries.ts";
 import { fill, useSay } from "../say.tsx";
 import { LogIn } from "../screens/log-in.tsx";
 import { FaultBox, Loading, Pill } from "./states.tsx";
@@ -31,6 +31,7 @@ function Sections(): ReactNode {
   const say = useSay();
   const { w } = say;
   const open = useOverview().data?.openAlerts ?? 0;
+  const strangers = useStrangers().data;
   return (
     <nav aria-label={w.nav.label}>
       <ul className="sections">
@@ -46,6 +47,17 @@ function Sections(): ReactNode {
           <Link to="/alerts">
             {w.nav.alerts}
             {open > 0 && <Pill tone="bad">{say.whole(open)}</Pill>}
+          </Link>
+        </li>
+        <li>
+          <Link to="/unknown-devices">
+            {w.nav["unknown-devices"]}
+            {strangers && strangers.items.length > 0 && (
+              <Pill tone="warn">
+                {say.whole(strangers.items.length)}
+                {strangers.more && "+"}
+              </Pill>
+            )}
           </Link>
         </li>
         <li>
@@ -121,6 +133,8 @@ function Top(): ReactNode {
   );
 }
 
+const sections = ["devices", "alerts", "unknown-devices", "quarantine", "ledger"] as const;
+
 /** Moves focus to the content and names the document when the reader goes to another section. */
 function Content(): ReactNode {
   const { w } = useSay();
@@ -129,11 +143,8 @@ function Content(): ReactNode {
   const before = useRef(path);
   const section = path.split("/")[1] ?? "";
   useEffect(() => {
-    const name =
-      section === "devices" || section === "alerts" || section === "quarantine" || section === "ledger"
-        ? w.nav[section]
-        : w.nav.overview;
-    document.title = `${name} – Obieg`;
+    const name = sections.find((one) => one === section);
+    document.title = `${w.nav[name ?? "overview"]} – Obieg`;
   }, [section, w]);
   useEffect(() => {
     if (before.current !== path) main.current?.focus();

@@ -5,7 +5,8 @@ import { Problem } from "../api.ts";
 import { useSay } from "../say.tsx";
 
 /** A fault in words that help, with its code for who mends it. */
-export function FaultBox({ error, onRetry }: { error: unknown; onRetry?: () => void }): ReactNode {
+export function FaultBox(props: { error: unknown; onRetry?: () => void; title?: string }): ReactNode {
+  const { error, onRetry, title } = props;
   const { w } = useSay();
   const problem = error instanceof Problem ? error : undefined;
   const words =
@@ -17,7 +18,7 @@ export function FaultBox({ error, onRetry }: { error: unknown; onRetry?: () => v
           ? w.faultForbidden
           : [problem.message, problem.detail].filter((part) => part).join(". ");
   return (
-    <Alert color="red" variant="outline" title={w.faultTitle} role="alert">
+    <Alert color="red" variant="outline" title={title ?? w.faultTitle} role="alert">
       <p>{words}</p>
       {problem !== undefined && problem.code !== "unreachable" && (
         <p className="dim">

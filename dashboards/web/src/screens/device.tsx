@@ -249,8 +249,9 @@ function Found({ device }: { device: DeviceEntry }): ReactNode {
   const shown = device.latest.find(({ quantity }) => quantity === view.quantity) ?? foremostOf(device);
   return (
     <>
-      <h1>{device.id}</h1>
+      <h1>{device.name ?? device.id}</h1>
       <p className="dim">
+        {device.name && `${device.id} · `}
         {say.class(device.class)} · {placeName(device.place)}
         {device.everySeconds ? ` · ${w.device.every} ${say.span(device.everySeconds)}` : ""}
         {heard !== undefined && ` · ${w.devices.age.toLowerCase()} ${say.ago(heard, nowMs)}`}

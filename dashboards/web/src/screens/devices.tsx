@@ -56,7 +56,11 @@ const placesOf = (devices: readonly Device[]): string[] => {
 const matches = (device: Device, filter: DeviceFilter, nowMs: number): boolean =>
   (filter.class === undefined || device.class === filter.class) &&
   (filter.place === undefined || isUnder(device.place, filter.place)) &&
-  (filter.find === undefined || device.id.toLowerCase().includes(filter.find.toLowerCase())) &&
+  (filter.find === undefined ||
+    `${device.id}
+${device.name ?? ""}`
+      .toLowerCase()
+      .includes(filter.find.toLowerCase())) &&
   (filter.silent !== true || isAway(device, nowMs));
 
 function Filters({ devices, filter }: { devices: Device[]; filter: DeviceFilter }): ReactNode {
@@ -147,6 +151,7 @@ function Row({
         <Link to="/devices/$id" params={{ id: device.id }}>
           {device.id}
         </Link>
+        {device.name && <div className="dim">{device.name}</div>}
         <div className="dim narrow-only">
           {say.class(device.class)} · {placeName(device.place)}
         </div>

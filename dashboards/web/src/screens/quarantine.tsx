@@ -1,31 +1,22 @@
 import { Button, Group } from "@mantine/core";
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { type ReactNode, useId, useState } from "react";
-import { type Quarantined, readQuarantine, type Replayed, replayQuarantine } from "../api.ts";
+import type { ReactNode } from "react";
+import {
+  dismissQuarantine,
+  type Quarantined,
+  readQuarantine,
+  type Replayed,
+  replayQuarantine,
+  type Selection,
+} from "../api.ts";
+import { visible } from "../foreign.ts";
+import { Confirmed, Foreign, Raw } from "../parts/raw.tsx";
 import { SinksPart } from "../parts/sinks.tsx";
 import { Empty, FaultBox, Loaded } from "../parts/states.tsx";
 import { useMayAct } from "../queries.ts";
 import { fill, type Say, useSay } from "../say.tsx";
 import { reasonName } from "../words/vocabulary.ts";
-
-const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
-
-/** The bytes as people read them: text, tidied when it is JSON; else hexadecimal with offsets, 16 a line. */
-export function readable(payload: Quarantined["payload"]): { text: string; binary: boolean } {
-  if (typeof payload.text === "string") {
-    try {
-      return { text: JSON.stringify(JSON.parse(payload.text), undefined, 2), binary: false };
-    } catch {
-      return { text: payload.text, binary: false };
-    }
-  }
-  const bytes = Uint8Array.from(atob(payload.base64), (letter) => letter.codePointAt(0) ?? 0);
-  const lines: string[] = [];
-  for (let at = 0; at < bytes.length; at += 16)
-    lines.push(`${hex(at, 6)}  ${[...bytes.subarray(at, at + 16)].map((byte) => hex(byte, 2)).join(" ")}`);
-  return { text: lines.join("\n"), binary: bytes.length > 0 };
-}
 
 /** What a replay did, in a sentence: the counted nouns in their right forms. */
 const outcome = ({ replayed, refused }: Replayed, { w, count }: Say): string =>
@@ -34,49 +25,18 @@ const outcome = ({ replayed, refused }: Replayed, { w, count }: Say): string =>
     ...(refused > 0 ? [`${w.quarantine.refused}: ${count(refused, w.counted.entry)}`] : []),
   ].join("; ");
 
-function Raw({ entry }: { entry: Quarantined }): ReactNode {
-  const say = useSay();
-  const { w } = say;
-  const [open, setOpen] = useState(false);
-  const id = useId();
-  const { text, binary } = open ? readable(entry.payload) : { text: "", binary: false };
-  return (
-    <>
-      <Button variant="default" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
-        {open ? w.quarantine.hideRaw : w.quarantine.showRaw}
-      </Button>
-      <div id={id} className="full" hidden={!open}>
-        {open && (
-          <>
-            {entry.payload.truncated === true && (
-              <p className="dim">
-                {fill(w.quarantine.truncated, {
-                  shown: say.bytes(4096),
-                  all: say.bytes(entry.payload.bytes ?? 0),
-                })}
-              </p>
-            )}
-            {binary && <p className="dim">{w.quarantine.binary}</p>}
-            <pre className="raw" tabIndex={0} role="region" aria-label={`${w.quarantine.raw} ${entry.id}`}>
-              {text === "" ? w.quarantine.emptyPayload : text}
-            </pre>
-          </>
-        )}
-      </div>
-    </>
-  );
-}
-
 function Entry(props: {
   entry: Quarantined;
   mayAct: boolean;
   busy: boolean;
-  onReplay: (ask: { ids?: string[]; reason?: string }) => void;
+  onReplay: (ask: Selection) => void;
+  onDismiss: (ask: Selection) => void;
 }): ReactNode {
   const say = useSay();
   const { w } = say;
-  const { entry, mayAct, busy, onReplay } = props;
+  const { entry, mayAct, busy, onReplay, onDismiss } = props;
   const reason = reasonName(entry.reason, say.language);
+  const name = `${visible(entry.device)}, ${say.moment(entry.receivedAt)}`;
   return (
     <li className="card">
       <strong>{reason ?? entry.reason}</strong>
@@ -90,7 +50,9 @@ function Entry(props: {
               w.ledger.unknownDevice
             )
           ) : entry.reason === "unknown-device" ? (
-            entry.device
+            <Link to="/unknown-devices">
+              <Foreign>{entry.device}</Foreign>
+            </Link>
           ) : (
             <Link to="/devices/$id" params={{ id: entry.device }}>
               {entry.device}
@@ -103,18 +65,22 @@ function Entry(props: {
         <dd>
           {entry.paths.filter((path) => path !== "").length === 0
             ? w.quarantine.whole
-            : entry.paths.join(", ")}
+            : visible(entry.paths.join(", "))}
           {entry.count > 0 && ` (${say.count(entry.count, w.counted.field)})`}
         </dd>
         <dt>{w.quarantine.topic}</dt>
         <dd>
-          <code>{entry.topic}</code>
+          <code>
+            <Foreign>{entry.topic}</Foreign>
+          </code>
         </dd>
         <dt>{w.quarantine.user}</dt>
-        <dd>{entry.user}</dd>
+        <dd>
+          <Foreign>{entry.user}</Foreign>
+        </dd>
         <dt>{w.quarantine.reason}</dt>
         <dd>
-          <code>{entry.reason}</code> {entry.detail}
+          <code>{entry.reason}</code> <Foreign>{entry.detail}</Foreign>
         </dd>
       </dl>
       <Group gap="xs">
@@ -123,16 +89,30 @@ function Entry(props: {
             <Button
               disabled={busy}
               onClick={() => onReplay({ ids: [entry.id] })}
-              aria-label={`${w.quarantine.replay}: ${entry.device}, ${say.moment(entry.receivedAt)}`}
+              aria-label={`${w.quarantine.replay}: ${name}`}
             >
               {w.quarantine.replay}
             </Button>
             <Button variant="default" disabled={busy} onClick={() => onReplay({ reason: entry.reason })}>
               {w.quarantine.replayReason}
             </Button>
+            <Confirmed
+              label={w.quarantine.dismiss}
+              name={name}
+              question={w.quarantine.dismissAsk}
+              busy={busy}
+              onConfirm={() => onDismiss({ ids: [entry.id] })}
+            />
+            <Confirmed
+              label={w.quarantine.dismissReason}
+              name={name}
+              question={fill(w.quarantine.dismissReasonAsk, { reason: reason ?? entry.reason })}
+              busy={busy}
+              onConfirm={() => onDismiss({ reason: entry.reason })}
+            />
           </>
         )}
-        <Raw entry={entry} />
+        <Raw name={entry.id} payload={entry.payload} mostBytes={4096} />
       </Group>
     </li>
   );
@@ -145,18 +125,23 @@ export function Quarantine(): ReactNode {
   const client = useQueryClient();
   const mayAct = useMayAct();
   const query = useInfiniteQuery({
-    queryKey: ["quarantine"],
+    queryKey: ["quarantine", "entries"],
     queryFn: ({ pageParam }) => readQuarantine(pageParam),
     initialPageParam: "",
     getNextPageParam: (last) => last.next ?? undefined,
     refetchInterval: 60_000,
   });
+  const refresh = async (): Promise<void> => {
+    await client.invalidateQueries({ queryKey: ["quarantine"] });
+    await client.invalidateQueries({ queryKey: ["overview"] });
+  };
   const replay = useMutation({
     mutationFn: replayQuarantine,
-    onSuccess: async () => {
-      await client.invalidateQueries({ queryKey: ["quarantine"] });
-      await client.invalidateQueries({ queryKey: ["overview"] });
-    },
+    onSuccess: refresh,
+  });
+  const dismiss = useMutation({
+    mutationFn: dismissQuarantine,
+    onSuccess: refresh,
   });
   return (
     <>
@@ -167,8 +152,14 @@ export function Quarantine(): ReactNode {
         {replay.data && (
           <p className={`pill ${replay.data.refused > 0 ? "warn" : "good"}`}>{outcome(replay.data, say)}</p>
         )}
+        {dismiss.data && (
+          <p className="pill good">
+            {w.quarantine.dismissed}: {say.count(dismiss.data.dismissed, w.counted.entry)}
+          </p>
+        )}
       </div>
-      {replay.isError && <FaultBox error={replay.error} />}
+      {replay.isError && <FaultBox error={replay.error} title={w.quarantine.notDone} />}
+      {dismiss.isError && <FaultBox error={dismiss.error} title={w.quarantine.notDone} />}
       <Loaded query={query}>
         {({ pages }) => {
           const items = pages.flatMap((page) => page.items);
@@ -184,8 +175,15 @@ export function Quarantine(): ReactNode {
                     key={entry.id}
                     entry={entry}
                     mayAct={mayAct}
-                    busy={replay.isPending}
-                    onReplay={(ask) => replay.mutate(ask)}
+                    busy={replay.isPending || dismiss.isPending}
+                    onReplay={(ask) => {
+                      dismiss.reset();
+                      replay.mutate(ask);
+                    }}
+                    onDismiss={(ask) => {
+                      replay.reset();
+                      dismiss.mutate(ask);
+                    }}
                   />
                 ))}
               </ul>
