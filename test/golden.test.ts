@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestPipeline } from "./support/pipeline.js";
+import { openSharedHistory, type SharedHistory } from "./support/shared-history.js";
 
 const dir = join(import.meta.dirname, "cases");
 /** A case's own city, or the one that they share. */
@@ -19,12 +20,24 @@ const names = readdirSync(dir, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
 
+let shared: SharedHistory;
+beforeAll(async () => {
+  shared = await openSharedHistory();
+});
+afterAll(() => shared.close());
+
 test.each(names)("golden case %s", async (name) => {
   const input = linesOf<{ topic: string; payload?: string; hex?: string; receivedAt: string }>(
     name,
     "input.jsonl",
   );
-  const works = await openTestPipeline(cityOf(name), Date.parse("2026-11-23T10:00:10Z"));
+  const works = await openTestPipeline(
+    cityOf(name),
+    Date.parse("2026-11-23T10:00:10Z"),
+    undefined,
+    undefined,
+    (options) => shared.open(options),
+  );
   try {
     await works.take(
       input.map(({ topic, payload, hex = "", receivedAt }) => ({

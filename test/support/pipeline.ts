@@ -38,13 +38,14 @@ export interface TestPipeline {
 
 /**
  * Opens the works over a city file, in a folder that goes away with it; or over the data folder of a service that ended.
- * `codecOf`: formats of the test's own, before ours.
+ * `codecOf`: formats of the test's own, before ours; `openIts`: opens the history elsewhere.
  */
 export async function openTestPipeline(
   cityText: string,
   nowMs: number,
   dataDir?: string,
   codecOf: (topic: string) => Codec | undefined = () => undefined,
+  openIts: typeof openHistory = openHistory,
 ): Promise<TestPipeline> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), "obieg-pipeline-"));
   const clock: TestPipeline["clock"] = { nowMs };
@@ -62,7 +63,7 @@ export async function openTestPipeline(
   const registry = openRegistry(state, () => clock.nowMs);
   if (dataDir === undefined)
     await registry.apply(parseCity(cityText, { file: "city.yaml", env: {}, readSecret: () => "" }), "test");
-  const history = await openHistory({
+  const history = await openIts({
     dir,
     timeZone: registry.city.timeZone,
     retention: () => Number.POSITIVE_INFINITY,
