@@ -1,11 +1,5 @@
 import { expect, test } from "vitest";
-import {
-  describedLife,
-  readMeter,
-  type Reading,
-  type Register,
-  updateMeter,
-} from "../ingest/meters/index.js";
+import { beginningOf, readMeter, type Reading, type Register, updateMeter } from "../ingest/meters/index.js";
 import {
   at,
   electricity,
@@ -223,16 +217,20 @@ test("a life begins as the registry describes the meter", () => {
     sinceMs: 7,
     meter: { registers },
   };
-  const life = describedLife(device, "energy_import_kwh", "kWh");
-  if (!life) throw new Error("no life");
+  const life = beginningOf(device, "energy_import_kwh", "kWh");
   // 2 kWh to the end of the register and 3 more; then 2.
   expect(rows(readMeter([life], quarters(undefined, 3, 5), at(2), options))).toEqual([
     ["0-15", 5, "measured", "rollover"],
     ["15-30", 2, "measured", "normal"],
   ]);
-  expect(describedLife(device, "energy_export_kwh", "kWh")).toMatchObject({
+  expect(beginningOf(device, "energy_export_kwh", "kWh")).toMatchObject({
     id: "em-1/energy_export_kwh/30-1",
     register: { modulus: 4_294_967.296, unit: "kWh" },
   });
-  expect(describedLife(device, "reactive_energy_import_kvarh", "kvarh")).toBeUndefined();
+  // Of what nobody described: 160 A × 3 × 230 V = 110 kW, in 15 min at most 110 × 0.25 × 1.1 + 0.002 = 30.252.
+  const unsaid = beginningOf(device, "energy_import_t1_kwh", "kWh");
+  expect(rows(readMeter([unsaid], quarters(500, 530), at(1), options))).toEqual([
+    ["0-15", 30, "measured", "normal"],
+  ]);
+  expect(readMeter([unsaid], quarters(500, 531), at(1), options).held?.readings).toHaveLength(1);
 });

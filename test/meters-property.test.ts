@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
+  anchorIn,
   bookedTotal,
   forget,
   type Interval,
   type MeterAccount,
+  readLife,
   readMeter,
   type Reading,
   type Register,
@@ -278,4 +280,46 @@ test("an account that forgets its past goes on like one that doesn't", () => {
     }),
     { numRuns: 150 },
   );
+});
+
+/** Faults within faults, then a plain run that rises a little, then faults again; and where the run begins. */
+const interrupted = fc
+  .record({
+    life: lives,
+    dry: fc.boolean(),
+    before: fc.array(fc.constantFrom(0, 0, 500, 500, 501, 700, 9_999.99), { maxLength: 8 }),
+    base: fc.constantFrom(0, 0, 0.5, 500, 501, 700, 9_999.98),
+    steps: fc.oneof(
+      fc.array(fc.constantFrom(0, 0.001, 0.001), { minLength: 3, maxLength: 7 }),
+      fc.array(fc.constantFrom(0, 0.002, 0.004, 0.01, 0.4), { minLength: 2, maxLength: 8 }),
+    ),
+    after: fc.array(fc.constantFrom(0, 0.5, 501, 502, 502, 503, 503, 701), { maxLength: 8 }),
+  })
+  .map(({ life, dry, before, base, steps, after }) => {
+    let value: number = base;
+    const run = [base, ...(steps as number[]).map((step) => (value = Number((value + step).toFixed(3))))];
+    const all = [...before, ...run, ...after].map((value, index): Reading => {
+      return { timeMs: noonMs + index * 15 * minuteMs, value, sequence: index };
+    });
+    const entries = life.length > 1 ? life : [entry.installed(0, dry ? electricity : water)];
+    return { entries, all, fromMs: noonMs + before.length * 15 * minuteMs };
+  });
+
+test("readings of a while give what all readings give, from the anchor that they show on", () => {
+  let anchored = 0;
+  fc.assert(
+    fc.property(interrupted, ({ entries, all, fromMs }) => {
+      const since = all.filter(({ timeMs }) => timeMs >= fromMs);
+      const anchorMs = anchorIn(readLife(entries).spans, since, fromMs);
+      if (anchorMs === undefined) return;
+      anchored += 1;
+      const after = ({ intervals }: MeterAccount) => intervals.filter((one) => one.fromMs >= anchorMs);
+      const whole = readMeter(entries, all, asOfMs, options);
+      const part = readMeter(entries, since, asOfMs, options);
+      expect(after(part)).toEqual(after(whole));
+      expect(part.held).toEqual(whole.held);
+    }),
+    { numRuns: 1_000 },
+  );
+  expect(anchored).toBeGreaterThan(300);
 });

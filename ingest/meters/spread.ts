@@ -13,6 +13,8 @@ export interface Bucket {
   suspect: number;
   /** Booked as a correction of the register, not as flow. */
   apart: number;
+  /** Share of its time that lies between two readings at all, 0 to 1. */
+  known: number;
   /** Share of its time that lies between readings that follow one another as often as expected, 0 to 1. */
   coverage: number;
 }
@@ -39,6 +41,7 @@ export function spread(
       bucket[counted] += amount * share;
       bucket.amount += amount * share;
       bucket.apart += apart * share;
+      bucket.known += ((toMs - fromMs) * share) / (bucket.toMs - bucket.fromMs);
       if (isCovered) bucket.coverage += ((toMs - fromMs) * share) / (bucket.toMs - bucket.fromMs);
     });
   }
@@ -48,6 +51,16 @@ export function spread(
       bucket.amount += amount * share;
     });
   return buckets;
+}
+
+/** Buckets of the same edges with the figures of both. */
+export function addBuckets(one: readonly Bucket[], other: readonly Bucket[]): Bucket[] {
+  return one.map((bucket, index) => {
+    const { fromMs, toMs, ...figures } = other[index] as Bucket;
+    const sum: Bucket = { ...bucket };
+    for (const name of Object.keys(figures) as (keyof typeof figures)[]) sum[name] += figures[name];
+    return sum;
+  });
 }
 
 /** Everything booked: amounts, what stands apart, corrections. */
@@ -61,7 +74,7 @@ export function bookedTotal({
 
 function emptyBucket(fromMs: number, toMs: number): Bucket {
   const amounts = { amount: 0, measured: 0, estimated: 0, corrected: 0, suspect: 0 };
-  return { fromMs, toMs, ...amounts, apart: 0, coverage: 0 };
+  return { fromMs, toMs, ...amounts, apart: 0, known: 0, coverage: 0 };
 }
 
 /** Calls with each bucket that a range touches, and the share of the range that lies in it. */

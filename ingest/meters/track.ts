@@ -40,8 +40,8 @@ export interface Track {
 interface Branch {
   /** Index of the point that it left. */
   anchor: number;
-  /** The value it began with; it stands once the register counts on from there. */
-  first: number;
+  /** The lowest value since it began; it stands once the register counts on from there. */
+  low: number;
   below: Branch | undefined;
 }
 
@@ -184,13 +184,13 @@ export class Follower {
   }
 
   #fork(reading: Reading): void {
-    this.#branch = { anchor: this.#points.length - 1, first: reading.value, below: this.#branch };
+    this.#branch = { anchor: this.#points.length - 1, low: reading.value, below: this.#branch };
   }
 
   #push(point: Point): void {
-    const { first } = this.#branch ?? {};
-    if (first !== undefined && point.reading.value - first > 2 * this.#register.resolution)
-      this.#branch = undefined;
+    const branch = this.#branch;
+    if (branch && point.reading.value - branch.low > 2 * this.#register.resolution) this.#branch = undefined;
+    else if (branch) branch.low = Math.min(branch.low, point.reading.value);
     this.#points.push({ ...point, settled: this.isSettled });
   }
 

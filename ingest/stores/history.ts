@@ -7,6 +7,7 @@ import { backUp } from "./backup.js";
 import { type BulkRun, loadBulk } from "./bulk.js";
 import type { HistoryCore } from "./core.js";
 import { Database } from "./database.js";
+import { readCounter } from "./counter-query.js";
 import { readDays, SealedFiles } from "./days.js";
 import { readAfter } from "./forward.js";
 import { appendRows, appendSeries, ask, findHot, note } from "./hot.js";
@@ -16,6 +17,8 @@ import { appendLedger, compactLedger } from "./ledger-table.js";
 import { Lock } from "./lock.js";
 import type { HistoryOptions } from "./options.js";
 import type {
+  CounterPage,
+  CounterQuery,
   History,
   HistoryBatch,
   HistoryStatus,
@@ -169,6 +172,10 @@ export class EmbeddedHistory implements History {
 
   series(query: SeriesQuery): Promise<SeriesPoint[]> {
     return readSeries(this.#core, query);
+  }
+
+  counter(query: CounterQuery): Promise<CounterPage> {
+    return readCounter(this.#core, query);
   }
 
   async latest(devices?: string[]): Promise<StoredReading[]> {

@@ -112,6 +112,26 @@ export interface ReadingsQuery extends Partial<TimeRange> {
   cursor?: string;
 }
 
+/** A device's counter in a range; either end may be infinite. */
+export interface CounterQuery extends TimeRange {
+  device: string;
+  quantity: string;
+  limit: number;
+}
+
+/** What a counter showed. */
+export interface CounterValue {
+  timeMs: number;
+  value: number;
+  receivedMs: number;
+}
+
+/** A page of them; `nextMs` is where the next one begins, undefined at the end. */
+export interface CounterPage {
+  items: CounterValue[];
+  nextMs: number | undefined;
+}
+
 export interface SeriesQuery extends TimeRange {
   devices: string[];
   quantity: string;
@@ -199,6 +219,8 @@ export interface History {
   after(sequence: number, limit: number): Promise<IdentifiedValue[]>;
   readings(query: ReadingsQuery): Promise<Page<StoredReading>>;
   series(query: SeriesQuery): Promise<SeriesPoint[]>;
+  /** What a counter showed, oldest first: about `limit` values. */
+  counter(query: CounterQuery): Promise<CounterPage>;
   /** The newest value of each quantity of each device. */
   latest(devices?: string[]): Promise<StoredReading[]>;
   ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]>;

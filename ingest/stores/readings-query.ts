@@ -109,11 +109,11 @@ function newestOf(row: Row): NewestValue {
   };
 }
 
-/** Cuts a range at ends of sealed days, 1, 2, 4 … days a window; the last one is open. */
-function windowsOf(days: readonly SealedDay[], fromMs: number, toMs: number): Window[] {
+/** Cuts a range at ends of sealed days, `first`, twice, four times … as many a window; the last one is open. */
+export function windowsOf(days: readonly SealedDay[], fromMs: number, toMs: number, first = 1): Window[] {
   const windows: Window[] = [];
   let from = fromMs;
-  for (let at = 0, size = 1; at < days.length; at += size, size *= 2) {
+  for (let at = 0, size = first; at < days.length; at += size, size *= 2) {
     const group = days.slice(at, at + size);
     const to = at + size >= days.length ? toMs : Math.min(toMs, group.at(-1)?.toMs ?? toMs);
     windows.push({ fromMs: from, toMs: to, days: group });
