@@ -109,6 +109,14 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe("the embedded history"),
+  meters: z
+    .strictObject({
+      wait: span
+        .prefault("6h")
+        .describe("how long a reading that fits nothing is held back, at most, before it is booked in doubt"),
+    })
+    .prefault({})
+    .describe("what flowed between the readings of a counter"),
   influx: influx.optional().describe("InfluxDB sink; none unless given"),
 });
 
@@ -179,7 +187,7 @@ interface SchemaNode {
 }
 
 const sizeKeys = /bytes$|^memory$/i;
-const spanKeys = new Set(["futureSkew", "lateAfter"]);
+const spanKeys = new Set(["futureSkew", "lateAfter", "wait"]);
 const secretKeys = new Set(["token"]);
 
 function sizeText(bytes: number): string {

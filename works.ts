@@ -25,6 +25,7 @@ import { type DoorStatus, Figures } from "./ingest/figures.js";
 import { type Intake, isBehind, startIntake } from "./ingest/intake.js";
 import { openReading } from "./ingest/rebuild.js";
 import { localDays } from "./ingest/ledger.js";
+import { openMetering } from "./ingest/metering.js";
 import { joinPeer, letDoorGoFirst, type Peer } from "./ingest/peer.js";
 import { Pipeline } from "./ingest/pipeline.js";
 import { rejectionsOf } from "./ingest/rejections.js";
@@ -174,6 +175,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       history,
       registry,
       alerts,
+      meters: openMetering({ history, registry, state, waitMs: config.meters.wait, clock }),
       pipeline,
       figures,
       intake: intakeStatus,
@@ -214,12 +216,9 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     door.tell("credentials", registry.credentials());
 
     const users = openUsers(state, clock);
-    const { adminPassword, adminToken } = options;
-    const made = await users.ensureAdmin({
-      ...(adminPassword === undefined ? {} : { password: adminPassword }),
-      ...(adminToken === undefined ? {} : { token: adminToken }),
-      renew: demo && adminPassword === undefined,
-    });
+    const { adminPassword: password, adminToken } = options;
+    const renew = demo && password === undefined;
+    const made = await users.ensureAdmin({ password, token: adminToken, renew });
     const webDir = join(import.meta.dirname, "dashboards/web");
     const server = await startServer({
       host: config.host,

@@ -43,6 +43,8 @@ export const statusOf: Readonly<Record<string, number>> = {
   "device-exists": 409,
   "last-admin": 409,
   "login-busy": 429,
+  "meter-life": 422,
+  "meter-register": 422,
   "password-missing": 400,
   "password-too-short": 400,
   "series-too-long": 400,

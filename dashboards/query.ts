@@ -72,6 +72,15 @@ export const zoneSchema = z
 /** Steps of the calendar, in local time. */
 export const calendarSteps = ["hour", "day", "week", "month", "year"] as const;
 
+/** The shortest that each of them is, milliseconds. */
+export const shortestMs = {
+  hour: 3_600_000,
+  day: 82_800_000,
+  week: 601_200_000,
+  month: 2_415_600_000,
+  year: 31_532_400_000,
+};
+
 /** A step: a duration (`15m`) in milliseconds, or a step of the calendar. */
 export const stepSchema = z
   .union([z.enum(calendarSteps), durationSchema])

@@ -19,6 +19,7 @@ import { healthRoutes } from "./routes/health.js";
 import { keepingRoutes } from "./routes/keeping.js";
 import { ledgerRoutes } from "./routes/ledger.js";
 import { liveRoutes } from "./routes/live.js";
+import { metersRoutes } from "./routes/meters.js";
 import { peopleRoutes } from "./routes/people.js";
 import { quarantineRoutes } from "./routes/quarantine.js";
 import { sinksRoutes } from "./routes/sinks.js";
@@ -126,6 +127,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
       strangersRoutes(api, parts);
       keepingRoutes(api, parts);
       readingsRoutes(api, parts);
+      metersRoutes(api, parts);
       ledgerRoutes(api, parts);
       quarantineRoutes(api, parts);
       sinksRoutes(api, parts);

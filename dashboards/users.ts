@@ -16,8 +16,8 @@ export interface UserRecord {
 
 /** What the first start is told, from the environment. */
 export interface AdminInput {
-  password?: string;
-  token?: string;
+  password?: string | undefined;
+  token?: string | undefined;
   /** Make a new password even if there is an admin: the demo prints one at every start. */
   renew?: boolean;
 }

@@ -14,7 +14,7 @@ export type {
 export { type ErrorOptions, ObiegError } from "./error.js";
 export { formats, openCodecs } from "./formats/table.js";
 export { isIdentifier } from "./identifier.js";
-export { meterSchema } from "./meter.js";
+export { meterSchema, newRegisterSchema } from "./meter.js";
 export type { JournalMessage, RawMessage } from "./message.js";
 export { deviceClasses, quantities, type Quantity, type QuantityKind, unitOf } from "./quantity.js";
 export type {

@@ -20,22 +20,39 @@ const moment = z
   ])
   .describe("a date and time with its offset; a bare number is epoch milliseconds");
 
+const plate = {
+  serial: z.string().refine(isIdentifier, "1 to 128 printable characters"),
+  digits: z.int().min(1).max(12).optional().describe("digits before the point: 5 count to 100,000"),
+  bits: z.int().min(8).max(53).optional().describe("width of a binary counter; one step is `resolution`"),
+  resolution: figure.describe("smallest step that it shows"),
+  multiplier: figure.describe("amount of one unit of the register: transformers 200/5 are 40"),
+  maxRate: figure.describe("most that can flow in an hour, in the quantity's unit"),
+  backflow: figure.optional().describe("most that can flow back between two readings"),
+};
+type Width = { digits?: number | undefined; bits?: number | undefined };
+const isOneWidth = ({ digits, bits }: Width): boolean => digits === undefined || bits === undefined;
+const widthFault = { path: ["bits"], message: "give at most one of digits and bits" };
+
 const register = z
   .strictObject({
-    serial: z.string().refine(isIdentifier, "1 to 128 printable characters"),
-    digits: z.int().min(1).max(12).optional().describe("digits before the point: 5 count to 100,000"),
-    bits: z.int().min(8).max(53).optional().describe("width of a binary counter; one step is `resolution`"),
-    resolution: figure.default(0.001).describe("smallest step that it shows"),
-    multiplier: figure.default(1).describe("amount of one unit of the register: transformers 200/5 are 40"),
-    maxRate: figure.describe("most that can flow in an hour, in the quantity's unit"),
-    backflow: figure.optional().describe("most that can flow back between two readings"),
+    ...plate,
+    resolution: plate.resolution.default(0.001),
+    multiplier: plate.multiplier.default(1),
     installed: moment.describe("when it began to count"),
     start: z.number().nonnegative().optional().describe("what it showed then"),
   })
-  .refine(({ digits, bits }) => digits === undefined || bits === undefined, {
-    path: ["bits"],
-    message: "give at most one of digits and bits",
-  });
+  .refine(isOneWidth, widthFault);
+
+/** A register that is put in, as a protocol names it; what isn't said is as it was, but for the width. */
+export const newRegisterSchema = z
+  .strictObject({
+    ...plate,
+    resolution: plate.resolution.optional(),
+    multiplier: plate.multiplier.optional(),
+    maxRate: plate.maxRate.optional(),
+  })
+  .refine(isOneWidth, widthFault)
+  .describe("the register; what isn't said is as that of the one before, but for digits and bits");
 
 const isCounter = (quantity: string): boolean => quantities.get(quantity)?.kind === "counter";
 

@@ -1,5 +1,6 @@
 import type { CityFile, DeviceEntry, RegistryDiff, RegistryView } from "../devices/index.js";
 import type { Alert, Alerts } from "./alerts/port.js";
+import type { Meters } from "./metering.js";
 import type { Presence } from "./presence.js";
 import type { History, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
 import type { Strangers } from "./strangers.js";
@@ -20,6 +21,9 @@ export type {
   StoredReading,
   TimeRange,
 } from "./stores/port.js";
+export type { MeterEntry } from "./meter-entries.js";
+export type { AmountPlace, AmountsQuery, MeterAmount, MeterNote, Meters, MeterSpan } from "./metering.js";
+export type { Bucket as MeterStep, LifeEntry } from "./meters/index.js";
 export type { StateStore } from "./stores/state.js";
 export type { Adopted, Adoption, Stranger } from "./strangers.js";
 
@@ -116,6 +120,7 @@ export interface IngestView {
   readonly registry: RegistryView & { readonly changes?: RegistryChanges };
   /** Devices that send and aren't registered. */
   readonly strangers: Strangers;
+  readonly meters: Meters;
   readonly alerts: Pick<Alerts, "list" | "get" | "acknowledge">;
   /** Stores that are fed from history. */
   readonly sinks: readonly Pick<Sink, "name" | "status" | "offenders">[];

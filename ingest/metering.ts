@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { type DeviceEntry, ObiegError, quantities, type RegistryView, unitOf } from "../devices/index.js";
-import type { MeterEntries, MeterEntry } from "./meter-entries.js";
+import { type DeviceEntry, ObiegError, type RegistryView, unitOf } from "../devices/index.js";
+import { MeterEntries, type MeterEntry } from "./meter-entries.js";
 import {
   addBuckets,
   anchorIn,
@@ -21,7 +21,7 @@ import {
   spread,
   updateMeter,
 } from "./meters/index.js";
-import type { CounterValue, History, TimeRange } from "./stores/port.js";
+import type { CounterValue, History, StateStore, TimeRange } from "./stores/port.js";
 import { type CalendarStep, Zone } from "./stores/zone.js";
 
 /** One register of a device: the counter that shows it, and whose it is. */
@@ -247,7 +247,9 @@ export class Metering implements Meters {
         readings.push(...page.items.map(readingOf));
         ({ nextMs } = page);
       }
-      const anchorMs = isAll ? Number.NEGATIVE_INFINITY : anchorIn(spans, readings, fromMs);
+      const anchorMs = isAll
+        ? Number.NEGATIVE_INFINITY
+        : anchorIn(spans, readings, { fromMs, toMs: untilMs });
       if (anchorMs !== undefined) return { readings, anchorMs };
     }
   }
@@ -258,9 +260,9 @@ export class Metering implements Meters {
   }
 }
 
-/** True when the quantity is one that only grows. */
-export function isCounter(quantity: string): boolean {
-  return quantities.get(quantity)?.kind === "counter";
+/** Opens what is written of meters in `state`, and works out their amounts. */
+export function openMetering(parts: Omit<MeteringParts, "entries"> & { state: StateStore }): Metering {
+  return new Metering({ ...parts, entries: new MeterEntries(parts.state) });
 }
 
 /** A value as a reading; those of one moment stand in the order of their receipt, which sealing keeps. */

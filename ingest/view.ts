@@ -10,6 +10,7 @@ import type {
   RegistryChanges,
 } from "./index.js";
 import type { Intake } from "./intake.js";
+import type { Meters } from "./metering.js";
 import type { Pipeline } from "./pipeline.js";
 import type { History, QuarantineEntry, Sink } from "./stores/port.js";
 import { openStrangers } from "./strangers.js";
@@ -19,6 +20,7 @@ export interface ViewParts {
   history: History;
   registry: CityRegistry;
   alerts: Alerts;
+  meters: Meters;
   pipeline: Pick<Pipeline, "replay" | "dismiss" | "renew" | "settled" | "presence">;
   figures: Figures;
   intake: () => Intake["status"];
@@ -123,6 +125,7 @@ export function openView(parts: ViewParts): OpenView {
   const view: IngestView = {
     history,
     alerts: parts.alerts,
+    meters: parts.meters,
     sinks: parts.sinks,
     registry: {
       get city() {

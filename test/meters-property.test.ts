@@ -310,7 +310,7 @@ test("readings of a while give what all readings give, from the anchor that they
   fc.assert(
     fc.property(interrupted, ({ entries, all, fromMs }) => {
       const since = all.filter(({ timeMs }) => timeMs >= fromMs);
-      const anchorMs = anchorIn(readLife(entries).spans, since, fromMs);
+      const anchorMs = anchorIn(readLife(entries).spans, since, { fromMs, toMs: asOfMs });
       if (anchorMs === undefined) return;
       anchored += 1;
       const after = ({ intervals }: MeterAccount) => intervals.filter((one) => one.fromMs >= anchorMs);

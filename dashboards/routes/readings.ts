@@ -9,6 +9,7 @@ import {
   listParts,
   manyOf,
   rangeParts,
+  shortestMs,
   stepSchema,
   timeSchema,
   zoneSchema,
@@ -25,13 +26,6 @@ const nativePayload = z.unknown().meta({
   anyOf: [{ type: "object" }, { type: "array", maxItems: 1_000, items: { type: "object" } }],
 });
 const mostPoints = 20_000;
-const shortestMs = {
-  hour: 3_600_000,
-  day: 82_800_000,
-  week: 601_200_000,
-  month: 2_415_600_000,
-  year: 31_532_400_000,
-};
 
 /** `/readings`, `/series`: what was measured. */
 export function readingsRoutes(api: Api, parts: RouteParts): void {

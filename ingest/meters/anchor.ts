@@ -9,7 +9,7 @@ const rising = 3;
 /**
  * The earliest time from which a run over these readings alone stands as a run over all readings of the meter would, whatever
  * came before `fromMs`; undefined when they don't show one.
- * Shape: `readings` in order, all there are from `fromMs` on; `spans` those of the meter's life.
+ * Shape: `readings` in order, all there are of the half-open range; `spans` those of the meter's life.
  *
  * A register's first reading is such a point. So is the end of a plain run: after three readings that follow one another the
  * register is believed to stand there at the latest, and once it has risen by more than two steps from then on, what was
@@ -18,9 +18,10 @@ const rising = 3;
 export function anchorIn(
   spans: readonly Span[],
   readings: readonly Reading[],
-  fromMs: number,
+  { fromMs, toMs }: { fromMs: number; toMs: number },
 ): number | undefined {
   for (const span of spans) {
+    if (span.fromMs >= toMs) break;
     const own = readings.filter(({ timeMs }) => timeMs >= span.fromMs && timeMs < span.toMs);
     const found = span.fromMs >= fromMs ? beginningOf(span, own) : endOfPlainRun(span, own);
     if (found !== undefined) return found;

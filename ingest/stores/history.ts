@@ -1,6 +1,5 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { DuckDBConnection } from "@duckdb/node-api";
 import { ObiegError } from "../../devices/index.js";
 import { adoptSealed } from "./adopt.js";
 import { backUp } from "./backup.js";
@@ -10,7 +9,8 @@ import { Database } from "./database.js";
 import { readCounter } from "./counter-query.js";
 import { readDays, SealedFiles } from "./days.js";
 import { readAfter } from "./forward.js";
-import { appendRows, appendSeries, ask, findHot, note } from "./hot.js";
+import { findStored } from "./found.js";
+import { appendRows, appendSeries } from "./hot.js";
 import { type Asked, type Found, Identity } from "./identity.js";
 import { readAccounts } from "./ledger-query.js";
 import { appendLedger, compactLedger } from "./ledger-table.js";
@@ -39,7 +39,6 @@ import { readNames } from "./quarantine-names.js";
 import { readQuarantine, writeQuarantine } from "./quarantine-table.js";
 import { readConflicts, readingOf, readReadings } from "./readings-query.js";
 import { prepareSchema, undecided } from "./schema.js";
-import { sealedRows } from "./sealed-rows.js";
 import { readSeries } from "./series-query.js";
 import { type Series, SeriesTable } from "./series-table.js";
 import { numberOf, rowsOf } from "./sql.js";
@@ -267,39 +266,13 @@ export class EmbeddedHistory implements History {
     this.#ledgerRows = numberOf(partial?.["n"]);
     this.#position = meta.get("position") ?? 0;
     this.#rebuildUntil = meta.get("rebuild_until") ?? 0;
-    const find = (asked: readonly Asked[]): Promise<Found> => this.#find(asked);
+    const find = (asked: readonly Asked[]): Promise<Found> => findStored(this.#core, asked);
     this.#identity = new Identity(
       find,
       options.lateAfterMs,
       meta.get("last_sequence") ?? 0,
       this.#rebuildUntil,
     );
-  }
-
-  async #find(asked: readonly Asked[]): Promise<Found> {
-    const { database, files, zone } = this.#core;
-    return database.read(async (connection: DuckDBConnection) => {
-      const found: Found = new Map();
-      await ask(connection, asked);
-      await findHot(connection, asked, found);
-      const touched = new Set(asked.map(({ timeMs }) => zone.at(timeMs).day));
-      const days = (await readDays(connection)).filter((day) => touched.has(day.day));
-      // A damaged day can't answer: its values count as new, stay hot, and are compared again when the day is resealed.
-      const whole = await files.whole(days);
-      if (whole.length === 0) return found;
-      const selected = [...new Set(asked.map(({ series }) => series))];
-      const paths = whole.map((day) => files.pathOf(day));
-      note(
-        found,
-        await rowsOf(
-          connection,
-          `select r.series, r."time"::double as t, r.value, r.received::double as r from (${sealedRows(paths, { selected })}) r
-           semi join asked a on r.series = a.series and r."time" = a."time"`,
-        ),
-        true,
-      );
-      return found;
-    });
   }
 }
 

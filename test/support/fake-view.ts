@@ -12,6 +12,7 @@ import type {
   SeriesQuery,
   StoredReading,
 } from "../../ingest/index.js";
+import { fakeMeters } from "./fake-meters.js";
 import { pageFrom } from "./fake-page.js";
 import { fakeStrangers } from "./fake-strangers.js";
 
@@ -259,6 +260,7 @@ export function makeFakeView(): FakeView {
         },
       },
     },
+    meters: fakeMeters(),
     strangers: fakeStrangers((entry) => void devices.set(entry.id, entry)),
     alerts: {
       list: ({ states, limit, cursor }) =>
