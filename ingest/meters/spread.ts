@@ -56,7 +56,7 @@ export function spread(
 /** Buckets of the same edges with the figures of both. */
 export function addBuckets(one: readonly Bucket[], other: readonly Bucket[]): Bucket[] {
   return one.map((bucket, index) => {
-    const { fromMs, toMs, ...figures } = other[index] as Bucket;
+    const { fromMs: _fromMs, toMs: _toMs, ...figures } = other[index] as Bucket;
     const sum: Bucket = { ...bucket };
     for (const name of Object.keys(figures) as (keyof typeof figures)[]) sum[name] += figures[name];
     return sum;
