@@ -5,6 +5,7 @@ import { identifierKey } from "./identifier.js";
 import { checkParents } from "./meter.js";
 import { deviceClasses, quantities } from "./quantity.js";
 import { ruleSchema } from "./rule.js";
+import type { SourceEntry } from "./registry.js";
 import { isTimeZone, sourceSchema, topicFilter } from "./source.js";
 import { type FaultReport, parseYamlFile } from "./yaml-file.js";
 
@@ -137,7 +138,8 @@ export const citySchema = shape.superRefine((city, context) =>
 );
 
 /** A city as it is written, with its secrets resolved. Spans of time in milliseconds. */
-export type CityFile = Omit<z.output<typeof citySchema>, "credentials"> & {
+export type CityFile = Omit<z.output<typeof citySchema>, "credentials" | "sources"> & {
+  sources: SourceEntry[];
   credentials: (Omit<z.output<typeof credential>, "secret" | "secretFile"> & { secret: string })[];
 };
 
@@ -166,20 +168,46 @@ export function parseCity(text: string, outside: CityOutside): CityFile {
       }
     }
   };
+  const scripts = new Map<string, string>();
+  const readScripts = (raw: unknown, report: FaultReport): void => {
+    for (const { index, entry } of entriesOf(raw, "sources")) {
+      for (const { index: at, entry: decoder } of entriesOf(entry, "decoders")) {
+        if (typeof decoder["file"] !== "string") continue;
+        try {
+          scripts.set(decoder["file"], outside.readSecret(decoder["file"]));
+        } catch (error) {
+          report(["sources", index, "decoders", at, "file"], `can't be read: ${(error as Error).message}`);
+        }
+      }
+    }
+  };
   const city = parseYamlFile(text, {
     file,
     env,
     schema: shape,
     code: "city-invalid",
     unknownKey: "see obieg schema city",
+    // JavaScript has `${}` of its own.
+    isLiteral: (path) => path[0] === "sources" && path.at(-1) === "script",
     also: (raw, report) => {
       checkTogether(raw, report);
       readSecrets(raw, report);
+      readScripts(raw, report);
     },
   });
   const credentials = city.credentials.map(({ secret, secretFile: _file, ...rest }, index) => ({
     ...rest,
     secret: secret ?? read.get(index) ?? "",
   }));
-  return { ...city, credentials };
+  const sources = city.sources.map(({ decoders, ...rest }) => ({
+    ...rest,
+    ...(decoders === undefined
+      ? {}
+      : {
+          decoders: decoders.map(({ file: from, ...one }) =>
+            from === undefined ? one : { ...one, script: scripts.get(from) ?? "" },
+          ),
+        }),
+  }));
+  return { ...city, credentials, sources };
 }

@@ -63,7 +63,9 @@ export type Decoded =
       others?: DeviceFields[];
     })
   | { kind: "ignored"; reason: string; device?: string; presence?: PresenceSign[] }
-  | { kind: "refused"; device: string | undefined; fault: Fault };
+  | { kind: "refused"; device: string | undefined; fault: Fault }
+  /** What decodes it is being started; ask again when `ready` resolves (it never rejects). */
+  | { kind: "waiting"; ready: Promise<void> };
 
 /**
  * Port that every wire format stands behind.

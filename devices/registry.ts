@@ -82,6 +82,16 @@ export interface SourceMapping {
   ignore?: true | undefined;
 }
 
+/** Who decodes the frames of a model. */
+export interface SourceDecoder {
+  model: string;
+  /** A maker's decoder, JavaScript. */
+  script?: string | undefined;
+  /** Or a format of ours. */
+  format?: "cayenne-lpp" | undefined;
+  version?: string | undefined;
+}
+
 /** Which topics speak which format. */
 export interface SourceEntry {
   topics?: string[] | undefined;
@@ -90,6 +100,7 @@ export interface SourceEntry {
     | { level?: number | undefined; field?: string | undefined; identifier?: string | undefined }
     | undefined;
   timeZone?: string | undefined;
+  decoders?: SourceDecoder[] | undefined;
   map: SourceMapping[];
 }
 

@@ -54,6 +54,26 @@ const mapping = z
     message: "isn't in the vocabulary in that unit: see GET /api/v1/quantities",
   });
 
+const decoder = z
+  .strictObject({
+    model: z.string().min(1).max(100).describe("model of the devices whose frames it decodes"),
+    file: z.string().min(1).optional().describe("a maker's decoder in JavaScript; relative to this file"),
+    script: z.string().min(1).max(524_288).optional().describe("the same as text"),
+    format: z.literal("cayenne-lpp").optional().describe("or a format of ours"),
+    version: z
+      .string()
+      .min(1)
+      .max(40)
+      .optional()
+      .describe("what the decoder is called in refusals; its hash unless given"),
+  })
+  .refine(
+    ({ file, script, format }) => [file, script, format].filter((one) => one !== undefined).length === 1,
+    {
+      message: "give exactly one of file, script and format",
+    },
+  );
+
 const deviceRule = z
   .strictObject({
     level: z.int().min(1).max(50).optional().describe("the topic's level that names the device, from 1"),
@@ -93,5 +113,10 @@ export const sourceSchema = z.strictObject({
     .refine(isTimeZone, "an IANA time zone, such as Europe/Warsaw")
     .optional()
     .describe("zone of times without an offset; the city's unless given"),
+  decoders: z
+    .array(decoder)
+    .max(200)
+    .optional()
+    .describe("who decodes LoRaWAN frames, by model, before what the network server made of them"),
   map: z.array(mapping).max(1_000).default([]).describe("what fields mean, before the format's own table"),
 });

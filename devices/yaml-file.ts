@@ -20,6 +20,8 @@ export interface YamlFileOptions<S extends z.ZodType> {
   code: string;
   /** Where `${NAME}` comes from. */
   env: Readonly<Record<string, string | undefined>>;
+  /** True for texts that are taken as they stand, `${NAME}` included. */
+  isLiteral?: (path: readonly PropertyKey[]) => boolean;
   /** Said of a key that the schema doesn't know. */
   unknownKey: string;
   /** Looks for what the schema can't see, in whatever the file holds: it runs beside faults of the schema too. */
@@ -35,18 +37,21 @@ function expand(
   env: YamlFileOptions<z.ZodType>["env"],
   path: PropertyKey[],
   report: FaultReport,
+  isLiteral: (path: readonly PropertyKey[]) => boolean,
 ): unknown {
   if (typeof value === "string") {
+    if (isLiteral(path)) return value;
     return value.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_whole, name: string) => {
       const found = env[name];
       if (found === undefined) report(path, `the environment has no ${name}: set it, or name a file instead`);
       return found ?? "";
     });
   }
-  if (Array.isArray(value)) return value.map((item, index) => expand(item, env, [...path, index], report));
+  if (Array.isArray(value))
+    return value.map((item, index) => expand(item, env, [...path, index], report, isLiteral));
   if (value !== null && typeof value === "object") {
     return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key, expand(item, env, [...path, key], report)]),
+      Object.entries(value).map(([key, item]) => [key, expand(item, env, [...path, key], report, isLiteral)]),
     );
   }
   return value;
@@ -85,7 +90,13 @@ export function parseYamlFile<S extends z.ZodType>(text: string, options: YamlFi
     faults.push({ file, line, column: col, path: path.map(String).join("."), message });
   };
   if (faults.length === 0) {
-    const raw = expand(document.toJS({ maxAliasCount: 100 }) ?? {}, env, [], report);
+    const raw = expand(
+      document.toJS({ maxAliasCount: 100 }) ?? {},
+      env,
+      [],
+      report,
+      options.isLiteral ?? (() => false),
+    );
     const parsed = schema.safeParse(raw);
     options.also?.(raw, report);
     if (parsed.success && faults.length === 0) return parsed.data;

@@ -48,6 +48,8 @@ export interface Batch {
   readonly ledger: LedgerBook;
   /** Which run of history it was gathered for: one that failed is understood anew. */
   readonly run: number;
+  /** Stands when a decoder is being started: the batch isn't understood to its end, and is understood anew after this. */
+  waitsFor: Promise<void> | undefined;
 }
 
 /** The story of a reading after its acknowledgement. One batch at a time, in the order of the journal. */
@@ -77,7 +79,7 @@ export class Pipeline {
   understand(messages: readonly JournalMessage[]): Batch {
     const { history, dayOf } = this.#parts;
     const ledger = new LedgerBook(dayOf);
-    const batch = {
+    const batch: Batch = {
       messages,
       values: history.gather(),
       quarantined: [],
@@ -85,8 +87,16 @@ export class Pipeline {
       presence: [],
       ledger,
       run: this.#run,
+      waitsFor: undefined,
     };
-    for (const message of messages) this.#validate(batch, message, this.#decode(message));
+    for (const message of messages) {
+      const decoded = this.#decode(message);
+      if (decoded.kind === "waiting") {
+        batch.waitsFor = decoded.ready;
+        break;
+      }
+      this.#validate(batch, message, decoded);
+    }
     return batch;
   }
 
@@ -100,7 +110,11 @@ export class Pipeline {
       await this.#finish();
       const last = understood.messages.at(-1);
       if (last && last.sequence <= this.#parts.history.position) return;
-      const batch = understood.run === this.#run ? understood : this.understand(understood.messages);
+      let batch = understood;
+      while (batch.run !== this.#run || batch.waitsFor) {
+        await batch.waitsFor;
+        batch = this.understand(batch.messages);
+      }
       await this.presence.take(batch.presence);
       await this.#identify(batch);
       await this.#store(batch);
@@ -117,9 +131,14 @@ export class Pipeline {
     return this.#inTurn(async () => {
       const { history, clock } = this.#parts;
       await this.#finish();
-      const values = history.gather();
       const open = entries.filter((entry) => entry.status === "open");
-      const replay = new Replay(this.#parts, open, values);
+      let values = history.gather();
+      let replay = new Replay(this.#parts, open, values);
+      while (replay.waitsFor) {
+        await replay.waitsFor;
+        values = history.gather();
+        replay = new Replay(this.#parts, open, values);
+      }
       await this.#orForget(() => history.identify(values));
       const batch = replay.settle(history.position, by, clock());
       await this.#commit(batch);
@@ -200,7 +219,7 @@ export class Pipeline {
     return codec ? codec.decode(message, registry) : { kind: "ignored", reason: "no-codec" };
   }
 
-  #validate(batch: Batch, message: JournalMessage, decoded: Decoded): void {
+  #validate(batch: Batch, message: JournalMessage, decoded: Exclude<Decoded, { kind: "waiting" }>): void {
     const { registry } = this.#parts;
     const named = decoded.device;
     const device = named === undefined ? undefined : registry.device(named);

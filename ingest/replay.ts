@@ -46,6 +46,8 @@ const placeOf = ({ reason, device }: QuarantineEntry): string =>
 /** One replay under way: which values come back, what it moves in the ledger, which entries it closes. */
 export class Replay {
   readonly report: ReplayReport = { replayed: 0, refused: 0 };
+  /** Stands when a decoder is being started: make another replay after this. */
+  waitsFor: Promise<void> | undefined;
   readonly #parts: ReplayParts;
   readonly #ledger: LedgerBook;
   readonly #closed: string[] = [];
@@ -58,7 +60,9 @@ export class Replay {
     this.#values = values;
     this.#ledger = new LedgerBook(parts.dayOf);
     for (const entry of entries) {
-      if (this.#take(entry)) {
+      const isTaken = this.#take(entry);
+      if (this.waitsFor) return;
+      if (isTaken) {
         this.#closed.push(entry.id);
         this.report.replayed += 1;
       } else this.report.refused += 1;
@@ -89,6 +93,7 @@ export class Replay {
       receivedMs: entry.receivedMs,
     };
     const decoded = codecFor(entry.topic)?.decode(message, registry);
+    if (decoded?.kind === "waiting") this.waitsFor = decoded.ready;
     if (decoded?.kind !== "decoded") return false;
     const device = registry.device(decoded.device);
     if (!device) return false;

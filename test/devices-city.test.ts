@@ -278,3 +278,38 @@ sources:
   });
   await expect(again.putDevice({ id: "bin-1", ...taken }, "ewa")).resolves.toBeDefined();
 });
+
+test("a decoder is read from its file, kept in the registry, and comes back from an export as it was, ${} and all", async () => {
+  const script = "function decodeUplink(input) { return { data: { name: `${HOME}-${input.fPort}` } }; }\n";
+  const readSecret = (path: string): string =>
+    path === "decoders/bin.js" ? script : outside.readSecret(path);
+  const text = `${good}
+sources:
+  - format: things-stack
+    decoders:
+      - { model: BIN-A, file: decoders/bin.js, version: "1.2" }
+      - { model: LPP, format: cayenne-lpp }
+`;
+  const registry = openRegistry(state, () => 1);
+  await registry.apply(parseCity(text, { ...outside, readSecret }), "ewa");
+  const kept = [
+    { model: "BIN-A", script, version: "1.2" },
+    { model: "LPP", format: "cayenne-lpp" },
+  ];
+  expect(openRegistry(state, () => 2).sources()[0]?.decoders).toEqual(kept);
+  const env = { ...outside.env, WEBHOOK_CREW: outside.env.HOOK };
+  const back = parseCity(registry.exportCity(), { ...outside, env, readSecret: () => "a-secret-of-bin-1" });
+  expect(back.sources[0]?.decoders).toEqual(kept);
+  const changed = await registry.apply(
+    parseCity(text, {
+      ...outside,
+      readSecret: (path) => (path.endsWith(".js") ? `${script}// mended` : readSecret(path)),
+    }),
+    "ewa",
+  );
+  expect(changed.changed).toEqual([{ kind: "source", id: "001" }]);
+  const bad = text.replace("decoders/bin.js", "decoders/none.js");
+  expect(faultsOf(bad).map(([, path]) => path)).toContain("sources.0.decoders.0.file");
+  const both = text.replace("format: cayenne-lpp }", 'format: cayenne-lpp, script: "x" }');
+  expect(faultsOf(both).map(([, path]) => path)).toContain("sources.0.decoders.1");
+});

@@ -21,8 +21,10 @@ const bin: DeviceEntry = {
 const registry = { device: () => bin } as unknown as RegistryView;
 const limits = { futureSkewMs: 300_000 };
 
+const codecFor = openCodecs(registry);
+
 const decode = (payload: string | Uint8Array) => {
-  const codec = openCodecs(registry)("readings/bin-1");
+  const codec = codecFor("readings/bin-1");
   if (!codec) throw new Error("no codec");
   const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
   return codec.decode(

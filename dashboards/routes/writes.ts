@@ -40,7 +40,7 @@ async function bodyOf(request: FastifyRequest, maxBytes: number): Promise<Buffer
 
 /** What a payload says, by the device that it names. */
 function partsOf(decoded: Decoded): { device?: string | undefined; faults: Fault[] }[] {
-  if (decoded.kind === "ignored") return [];
+  if (decoded.kind === "ignored" || decoded.kind === "waiting") return [];
   if (decoded.kind === "refused") return [{ device: decoded.device, faults: [decoded.fault] }];
   return [decoded, ...(decoded.others ?? [])];
 }

@@ -1,7 +1,7 @@
 import type { RawMessage } from "../message.js";
-import type { Format, Parsed, ParsedField } from "./format.js";
+import type { Format, Frame, Parsed, ParsedField } from "./format.js";
 import { isObject, type JsonObject, readObject } from "./json.js";
-import { decodedFields, firstTime, signalOf } from "./uplink.js";
+import { decodedFields, firstTime, frameOf, signalOf } from "./uplink.js";
 
 /** Events that carry no measurement. Source: chirpstack/chirpstack, api/proto/integration/integration.proto. */
 const ignoredEvents: ReadonlySet<string> = new Set([
@@ -56,27 +56,26 @@ export const chirpstack: Format = {
     const info = isObject(body["deviceInfo"]) ? body["deviceInfo"] : {};
     const { devEui, deviceName } = info;
     const identity = typeof devEui === "string" && devEui !== "" ? devEui : named;
-    const parsed = (fields: ParsedField[]): Parsed => ({
+    const parsed = (fields: ParsedField[], frame?: Frame): Parsed => ({
       kind: "parsed",
       identity,
       ...(typeof deviceName === "string" ? { identifiers: { name: deviceName } } : {}),
       fields,
       faults: [],
+      ...(frame ? { frame } : {}),
       body,
     });
     const timeMs = firstTime([body["time"]], message.receivedMs);
     if (event === "status") return parsed(statusFields(body, timeMs));
     if (event !== "up") return { kind: "ignored", reason: "event", identity };
-    const { object, data } = body;
-    if (!isObject(object)) {
-      if (isObject(body["joinServerContext"])) return { kind: "ignored", reason: "encrypted", identity };
-      if (typeof data !== "string" || data === "") return { kind: "ignored", reason: "no-payload", identity };
-      const detail = "the uplink isn't decoded: give its device profile a codec in ChirpStack";
-      return { kind: "refused", identity, fault: { code: "no-decoder", path: "/data", detail } };
-    }
-    return parsed([
-      ...decodedFields(object, "/object", timeMs),
-      ...signalOf(body["rxInfo"], "/rxInfo", timeMs),
-    ]);
+    const { object, data, fPort } = body;
+    if (isObject(body["joinServerContext"])) return { kind: "ignored", reason: "encrypted", identity };
+    const signal = signalOf(body["rxInfo"], "/rxInfo", timeMs);
+    const frame = frameOf(data, fPort, timeMs, "/data");
+    if (!isObject(object) && !frame) return { kind: "ignored", reason: "no-payload", identity };
+    return parsed(
+      [...decodedFields(object, "/object", timeMs), ...signal],
+      frame && { ...frame, beside: signal, isNeeded: !isObject(object) },
+    );
   },
 };

@@ -33,6 +33,20 @@ export interface ParsedPresence {
   identity?: string;
 }
 
+/** A frame of the device itself inside the message, for the decoder of its model. */
+export interface Frame {
+  fPort: number;
+  bytes: Uint8Array;
+  /** Event time, epoch milliseconds. */
+  timeMs: number;
+  /** JSON pointer into the payload. */
+  path: string;
+  /** Fields that stand beside it, whoever decodes it. */
+  beside: ParsedField[];
+  /** True when the message holds no other decoding of it. */
+  isNeeded: boolean;
+}
+
 /** What a format finds in a message. */
 export type Parsed =
   | {
@@ -44,6 +58,7 @@ export type Parsed =
       fields: ParsedField[];
       faults: Fault[];
       presence?: readonly ParsedPresence[];
+      frame?: Frame;
       /** The payload, where a source may name its device by a field of it. */
       body?: unknown;
     }

@@ -3,6 +3,7 @@ import { fitsScheme, isIdentifier } from "../identifier.js";
 import { openLocalClock } from "../local-time.js";
 import type { DeviceEntry, RegistryView, SourceEntry, SourceMapping } from "../registry.js";
 import { matchesGlob } from "../rule.js";
+import type { DecodeFrame } from "./decoders.js";
 import type { Format, Parsed, ParsedField, ParsedPresence } from "./format.js";
 
 type Read = Parsed & { kind: "parsed" };
@@ -77,7 +78,12 @@ function takeField(field: ParsedField, mapped: SourceMapping | undefined, into: 
  * source's map and then the format's own table.
  * Guarantee: pure for a registry that doesn't change; never throws.
  */
-export function interpret(format: Format, source: SourceEntry, cityTimeZone: string): Codec {
+export function interpret(
+  format: Format,
+  source: SourceEntry,
+  cityTimeZone: string,
+  decodeFrame: DecodeFrame = () => undefined,
+): Codec {
   const clock = openLocalClock(source.timeZone ?? cityTimeZone);
   const mappingOf = openMap(source.map);
   const { level, field: namedBy, identifier } = source.device ?? {};
@@ -185,8 +191,18 @@ export function interpret(format: Format, source: SourceEntry, cityTimeZone: str
           "the message names no device in 1 to 128 printable characters: see its source's device rule";
         return { kind: "refused", device: undefined, fault: fault("invalid-identifier", "", detail) };
       }
+      const { frame } = parsed;
+      const decoded = frame && decodeFrame(frame, device?.model);
+      if (decoded && "ready" in decoded) return { kind: "waiting", ready: decoded.ready };
+      if (decoded && "fault" in decoded)
+        return { kind: "refused", device: device?.id ?? identity, fault: decoded.fault };
+      if (frame?.isNeeded && !decoded && device) {
+        const detail =
+          "the frame isn't decoded: give its model a decoder in the source, or a codec in the network server";
+        return { kind: "refused", device: device.id, fault: fault("no-decoder", frame.path, detail) };
+      }
       return {
-        ...take(registry, parsed, identity, device),
+        ...take(registry, decoded ? { ...parsed, ...decoded } : parsed, identity, device),
         ...presenceOf(registry, parsed.presence, device),
       };
     },

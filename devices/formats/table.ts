@@ -4,11 +4,13 @@ import { covers } from "../topic.js";
 import { airrohr } from "./airrohr.js";
 import { cayenneLpp } from "./cayenne-lpp.js";
 import { chirpstack } from "./chirpstack.js";
+import { openDecoders } from "./decoders.js";
 import type { Format } from "./format.js";
 import { influx } from "./influx.js";
 import { interpret } from "./interpret.js";
 import { isNativeTopic, nativeJson } from "./native-json.js";
 import { openDtu } from "./opendtu.js";
+import { SandboxOnDemand } from "./sandbox.js";
 import { shelly } from "./shelly.js";
 import { tasmota } from "./tasmota.js";
 import { thingsStack } from "./things-stack.js";
@@ -38,6 +40,7 @@ const maxRemembered = 20_000;
  * topics; undefined for topics that carry no readings (an application's own). Answers are remembered until the sources change.
  */
 export function openCodecs(registry: RegistryView): (topic: string) => Codec | undefined {
+  const sandbox = new SandboxOnDemand();
   let sources: readonly SourceEntry[] | undefined;
   let timeZone = "";
   let routes: { filter: string; codec: Codec }[] = [];
@@ -50,7 +53,7 @@ export function openCodecs(registry: RegistryView): (topic: string) => Codec | u
     routes = [...sources, ...defaults].flatMap((source) => {
       const format = formats.get(source.format);
       if (!format) return [];
-      const codec = interpret(format, source, timeZone);
+      const codec = interpret(format, source, timeZone, openDecoders(source, sandbox));
       return (source.topics ?? format.topics).map((filter) => ({ filter, codec }));
     });
   };

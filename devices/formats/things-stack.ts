@@ -1,31 +1,7 @@
 import type { RawMessage } from "../message.js";
-import { parseTime } from "../time.js";
 import type { Format, Parsed, ParsedField } from "./format.js";
-import { isObject, type JsonObject, leavesOf, readObject } from "./json.js";
-import { decodedFields, firstTime, signalOf } from "./uplink.js";
-
-/** Fields of a normalized payload, whose units its schema fixes. Source: TheThingsNetwork/lorawan-devices, lib/payload.json. */
-const normalizedNames: Readonly<Record<string, readonly [name: string, unit?: string]>> = {
-  battery: ["battery_v"],
-  "air.temperature": ["temperature_celsius"],
-  "air.relativeHumidity": ["humidity_percent"],
-  "air.pressure": ["pressure_hpa"],
-  "air.co2": ["co2_ppm"],
-  "wind.speed": ["wind_speed_m_s"],
-  "wind.direction": ["wind_direction_degrees"],
-  "soil.moisture": ["soil_moisture_percent"],
-  "soil.temperature": ["temperature_celsius"],
-  "water.leak": ["leak"],
-  "water.temperature.current": ["water_temperature_celsius"],
-  "metering.water.total": ["water", "L"],
-};
-/** No measurements of the device: where it is, and a sensor's depth. */
-const placing: ReadonlySet<string> = new Set([
-  "time",
-  "position.latitude",
-  "position.longitude",
-  "soil.depth",
-]);
+import { isObject, type JsonObject, readObject } from "./json.js";
+import { decodedFields, firstTime, frameOf, normalizedFields, signalOf } from "./uplink.js";
 
 /** What a message that is no uplink is, by the one key that it has. Source: api/ttn/lorawan/v3/messages.proto, ApplicationUp. */
 const events: Readonly<Record<string, string>> = {
@@ -39,25 +15,6 @@ const events: Readonly<Record<string, string>> = {
   location_solved: "location",
   service_data: "service",
 };
-
-function normalizedFields(list: unknown, base: string, timeMs: number): ParsedField[] {
-  const measurements: readonly unknown[] = Array.isArray(list) ? list : [list];
-  const seen = new Set<string>();
-  return measurements.slice(0, 100).flatMap((one, index) => {
-    const { time: own } = isObject(one) ? one : {};
-    const atMs = own === undefined ? timeMs : typeof own === "string" ? parseTime(own) : Number.NaN;
-    const at = Array.isArray(list) ? `${base}/${index}` : base;
-    return leavesOf(one, [], at).map(({ from, path, value }): ParsedField => {
-      const field = { from, path, value, timeMs: atMs, ignored: placing.has(from) };
-      const meaning = Object.hasOwn(normalizedNames, from) ? normalizedNames[from] : undefined;
-      const [name, unit] = meaning ?? [];
-      // Of two sensors of one kind (soil at two depths) only the first has the name of its own; a map names the other.
-      if (name === undefined || seen.has(`${name} ${atMs}`)) return field;
-      seen.add(`${name} ${atMs}`);
-      return { ...field, name, ...(unit === undefined ? {} : { unit }) };
-    });
-  });
-}
 
 /** The measurements of an uplink: normalized where there are any, else what the decoder gave. */
 function uplinkFields(uplink: JsonObject, base: string, timeMs: number): ParsedField[] {
@@ -87,39 +44,36 @@ export const thingsStack: Format = {
     const ids = isObject(body["end_device_ids"]) ? body["end_device_ids"] : {};
     const { device_id: id, dev_eui: devEui } = ids;
     const identity = typeof id === "string" && id !== "" ? id : named;
-    const refuse = (code: string, path: string, detail: string): Parsed => ({
-      kind: "refused",
-      identity,
-      fault: { code, path, detail },
-    });
     const key = "uplink_message" in body ? "uplink_message" : "uplink_normalized";
     const uplink = body[key];
     if (!isObject(uplink)) {
       const event = Object.keys(events).find((one) => one in body);
       if (event !== undefined) return { kind: "ignored", reason: events[event] ?? "", identity };
       if (!/\/up(\/normalized)?$/.test(message.topic)) return { kind: "ignored", reason: "event", identity };
-      return refuse("wrong-type", "/uplink_message", "an uplink has an object uplink_message");
+      return {
+        kind: "refused",
+        identity,
+        fault: {
+          code: "wrong-type",
+          path: "/uplink_message",
+          detail: "an uplink has an object uplink_message",
+        },
+      };
     }
     if (body["simulated"] === true) return { kind: "ignored", reason: "simulated", identity };
-    const { frm_payload: frame, decoded_payload: decoded, normalized_payload: normalized } = uplink;
-    if (decoded === undefined && normalized === undefined) {
-      if (frame === undefined || frame === "") return { kind: "ignored", reason: "no-payload", identity };
-      return refuse(
-        "no-decoder",
-        `/${key}/frm_payload`,
-        "the uplink isn't decoded: give its device a payload formatter in The Things Stack",
-      );
-    }
+    const { frm_payload: payload, decoded_payload: decoded, normalized_payload: normalized } = uplink;
+    const isDecoded = decoded !== undefined || normalized !== undefined;
     const timeMs = firstTime([uplink["received_at"], body["received_at"]], message.receivedMs);
+    const signal = signalOf(uplink["rx_metadata"], `/${key}/rx_metadata`, timeMs);
+    const frame = frameOf(payload, uplink["f_port"], timeMs, `/${key}/frm_payload`);
+    if (!isDecoded && !frame) return { kind: "ignored", reason: "no-payload", identity };
     return {
       kind: "parsed",
       identity,
       ...(typeof devEui === "string" ? { identifiers: { devEui } } : {}),
-      fields: [
-        ...uplinkFields(uplink, `/${key}`, timeMs),
-        ...signalOf(uplink["rx_metadata"], `/${key}/rx_metadata`, timeMs),
-      ],
+      fields: [...uplinkFields(uplink, `/${key}`, timeMs), ...signal],
       faults: [],
+      ...(frame ? { frame: { ...frame, beside: signal, isNeeded: !isDecoded } } : {}),
       body,
     };
   },

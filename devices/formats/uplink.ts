@@ -1,9 +1,32 @@
 import { parseTime } from "../time.js";
 import { createResolver } from "../unit.js";
-import type { ParsedField } from "./format.js";
+import type { Frame, ParsedField } from "./format.js";
 import { isObject, leavesOf, step } from "./json.js";
 
 const resolve = createResolver();
+
+/** Fields of a normalized payload, whose units its schema fixes. Source: TheThingsNetwork/lorawan-devices, lib/payload.json. */
+const normalizedNames: Readonly<Record<string, readonly [name: string, unit?: string]>> = {
+  battery: ["battery_v"],
+  "air.temperature": ["temperature_celsius"],
+  "air.relativeHumidity": ["humidity_percent"],
+  "air.pressure": ["pressure_hpa"],
+  "air.co2": ["co2_ppm"],
+  "wind.speed": ["wind_speed_m_s"],
+  "wind.direction": ["wind_direction_degrees"],
+  "soil.moisture": ["soil_moisture_percent"],
+  "soil.temperature": ["temperature_celsius"],
+  "water.leak": ["leak"],
+  "water.temperature.current": ["water_temperature_celsius"],
+  "metering.water.total": ["water", "L"],
+};
+/** No measurements of the device: where it is, and a sensor's depth. */
+const placing: ReadonlySet<string> = new Set([
+  "time",
+  "position.latitude",
+  "position.longitude",
+  "soil.depth",
+]);
 
 /** Milliseconds of the first text that is a time; else the given ones. */
 export function firstTime(texts: readonly unknown[], otherwiseMs: number): number {
@@ -66,4 +89,35 @@ export function decodedFields(decoded: unknown, base: string, timeMs: number): P
     fields.push({ from, path, value, timeMs, ...(isKnown ? { name: from } : {}) });
   }
   return fields;
+}
+
+/** The numbers of a normalized payload: one measurement, or a list of them, each with a time of its own. */
+export function normalizedFields(list: unknown, base: string, timeMs: number): ParsedField[] {
+  const measurements: readonly unknown[] = Array.isArray(list) ? list : [list];
+  const seen = new Set<string>();
+  return measurements.slice(0, 100).flatMap((one, index) => {
+    const { time: own } = isObject(one) ? one : {};
+    const atMs = own === undefined ? timeMs : typeof own === "string" ? parseTime(own) : Number.NaN;
+    const at = Array.isArray(list) ? `${base}/${index}` : base;
+    return leavesOf(one, [], at).map(({ from, path, value }): ParsedField => {
+      const field = { from, path, value, timeMs: atMs, ignored: placing.has(from) };
+      const meaning = Object.hasOwn(normalizedNames, from) ? normalizedNames[from] : undefined;
+      const [name, unit] = meaning ?? [];
+      // Of two sensors of one kind (soil at two depths) only the first has the name of its own; a map names the other.
+      if (name === undefined || seen.has(`${name} ${atMs}`)) return field;
+      seen.add(`${name} ${atMs}`);
+      return { ...field, name, ...(unit === undefined ? {} : { unit }) };
+    });
+  });
+}
+
+/** A frame out of its base64; undefined when there is none, or none of the application. */
+export function frameOf(
+  base64: unknown,
+  fPort: unknown,
+  timeMs: number,
+  path: string,
+): Pick<Frame, "fPort" | "bytes" | "timeMs" | "path"> | undefined {
+  if (typeof base64 !== "string" || base64 === "") return undefined;
+  return { fPort: typeof fPort === "number" ? fPort : 0, bytes: Buffer.from(base64, "base64"), timeMs, path };
 }
