@@ -39,8 +39,10 @@ const maxRemembered = 20_000;
  * Opens the look-up of a topic's codec: native readings, then the city's sources in their order, then each format's own
  * topics; undefined for topics that carry no readings (an application's own). Answers are remembered until the sources change.
  */
-export function openCodecs(registry: RegistryView): (topic: string) => Codec | undefined {
-  const sandbox = new SandboxOnDemand();
+export function openCodecs(
+  registry: RegistryView,
+  sandbox = new SandboxOnDemand(),
+): (topic: string) => Codec | undefined {
   let sources: readonly SourceEntry[] | undefined;
   let timeZone = "";
   let routes: { filter: string; codec: Codec }[] = [];
