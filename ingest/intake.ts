@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import { type JournalMessage, ObiegError } from "../devices/index.js";
+import type { Batch } from "./batch.js";
 import type { JournalReader } from "./journal/port.js";
-import type { Batch, Pipeline } from "./pipeline.js";
+import type { Pipeline } from "./pipeline.js";
 
 /** What the intake works with. */
 export interface IntakeParts {

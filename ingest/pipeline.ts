@@ -1,55 +1,23 @@
-import {
-  type Codec,
-  type Decoded,
-  type DeviceEntry,
-  type DeviceFields,
-  type JournalMessage,
-  ObiegError,
-  type RegistryView,
-  type Validate,
-  type ValidationLimits,
-} from "../devices/index.js";
+import { type JournalMessage, ObiegError } from "../devices/index.js";
 import type { AlertTransition } from "./alerts/port.js";
-import { LedgerBook, unknownDevice } from "./ledger.js";
-import { PresenceBook, type SeenSign } from "./presence.js";
-import { faultsOfUnknown, quarantineFields, quarantineWhole, unknownDeviceCode } from "./quarantine.js";
+import { Batch, type BatchParts } from "./batch.js";
+import { PresenceBook } from "./presence.js";
 import type { RuleEngine } from "./rules/port.js";
 import { Replay, type ReplayReport } from "./replay.js";
-import type { History, HistoryBatch, IdentifiedValue, QuarantineEntry, Sink, Values } from "./stores/port.js";
+import type { History, HistoryBatch, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
 import type { StateStore } from "./stores/state.js";
-import { type Unmapped, UnmappedBook } from "./unmapped.js";
+import { UnmappedBook } from "./unmapped.js";
 
 /** What the pipeline works with; everything outside comes through these. */
-export interface PipelineParts {
-  registry: RegistryView;
-  codecFor: (topic: string) => Codec | undefined;
-  validate: Validate;
-  limits: ValidationLimits;
+export interface PipelineParts extends BatchParts {
   history: History;
   rules: RuleEngine;
   recordAlerts: (transitions: readonly AlertTransition[]) => void;
   state: StateStore;
   sinks: readonly Sink[];
-  dayOf: (timeMs: number) => string;
   clock: () => number;
   /** Told after a batch is durable: values stored and entries quarantined, for the live feed and `rejections/{device}`. */
   onCommitted: (values: Iterable<IdentifiedValue>, quarantined: readonly QuarantineEntry[]) => void;
-}
-
-/** One batch on its way through the story: what was understood of its messages. */
-export interface Batch {
-  readonly messages: readonly JournalMessage[];
-  readonly values: Values;
-  readonly quarantined: QuarantineEntry[];
-  /** Numbers without a quantity. */
-  readonly unmapped: Unmapped[];
-  /** What devices said of their own being there. */
-  readonly presence: SeenSign[];
-  readonly ledger: LedgerBook;
-  /** Which run of history it was gathered for: one that failed is understood anew. */
-  readonly run: number;
-  /** Stands when a decoder is being started: the batch isn't understood to its end, and is understood anew after this. */
-  waitsFor: Promise<void> | undefined;
 }
 
 /** The story of a reading after its acknowledgement. One batch at a time, in the order of the journal. */
@@ -77,27 +45,7 @@ export class Pipeline {
    * Guarantee: changes nothing, so that a batch can be understood while the one before is being stored.
    */
   understand(messages: readonly JournalMessage[]): Batch {
-    const { history, dayOf } = this.#parts;
-    const ledger = new LedgerBook(dayOf);
-    const batch: Batch = {
-      messages,
-      values: history.gather(),
-      quarantined: [],
-      unmapped: [],
-      presence: [],
-      ledger,
-      run: this.#run,
-      waitsFor: undefined,
-    };
-    for (const message of messages) {
-      const decoded = this.#decode(message);
-      if (decoded.kind === "waiting") {
-        batch.waitsFor = decoded.ready;
-        break;
-      }
-      this.#validate(batch, message, decoded);
-    }
-    return batch;
+    return new Batch(this.#parts, messages, this.#run);
   }
 
   /**
@@ -211,64 +159,6 @@ export class Pipeline {
       await this.#finish();
       await this.#record(this.#parts.rules.tick(this.#parts.clock()));
     });
-  }
-
-  #decode(message: JournalMessage): Decoded {
-    const { registry, codecFor } = this.#parts;
-    const codec = codecFor(message.topic);
-    return codec ? codec.decode(message, registry) : { kind: "ignored", reason: "no-codec" };
-  }
-
-  #validate(batch: Batch, message: JournalMessage, decoded: Exclude<Decoded, { kind: "waiting" }>): void {
-    const { registry } = this.#parts;
-    const named = decoded.device;
-    const device = named === undefined ? undefined : registry.device(named);
-    const account = batch.ledger.account(device?.id ?? unknownDevice, message.receivedMs);
-    account.messages.received += 1;
-    if (decoded.kind !== "refused" && decoded.presence) {
-      const { sequence, receivedMs } = message;
-      for (const sign of decoded.presence) batch.presence.push({ ...sign, message: sequence, receivedMs });
-    }
-    if (decoded.kind === "ignored") {
-      account.messages.ignored += 1;
-      return;
-    }
-    if (decoded.kind === "refused" || !device) {
-      const fault =
-        decoded.kind === "refused" && (device || named === undefined)
-          ? decoded.fault
-          : { code: unknownDeviceCode, path: "", detail: "not in the registry: add the device, then replay" };
-      account.messages.quarantined += 1;
-      batch.quarantined.push(quarantineWhole(message, named ?? unknownDevice, fault));
-      return;
-    }
-    account.messages.decoded += 1;
-    const before = batch.quarantined.length;
-    this.#values(batch, message, decoded, device, 0);
-    for (const part of decoded.others ?? [])
-      this.#values(batch, message, part, registry.device(part.device), batch.quarantined.length - before);
-  }
-
-  /** Takes what a message says of one device, which a message of several may name without knowing it; `after`: entries made of it before. */
-  #values(
-    batch: Batch,
-    message: JournalMessage,
-    part: DeviceFields,
-    device: DeviceEntry | undefined,
-    after: number,
-  ): void {
-    const { validate, limits } = this.#parts;
-    const account = batch.ledger.account(device?.id ?? unknownDevice, message.receivedMs).values;
-    const { values, faults } = device
-      ? validate(part, device, message.receivedMs, limits)
-      : { values: [], faults: faultsOfUnknown(part) };
-    account.decoded += values.length + faults.length;
-    for (const value of values) batch.values.add(value, message.receivedMs, message.sequence);
-    if (faults.length > 0) {
-      account.quarantined += faults.length;
-      batch.quarantined.push(...quarantineFields(message, part.device, faults, "", after));
-    }
-    if (device && part.unmapped) batch.unmapped.push({ message, device: device.id, fields: part.unmapped });
   }
 
   async #identify(batch: Batch): Promise<void> {

@@ -1,0 +1,111 @@
+import type {
+  Codec,
+  Decoded,
+  DeviceEntry,
+  DeviceFields,
+  JournalMessage,
+  RegistryView,
+  Validate,
+  ValidationLimits,
+} from "../devices/index.js";
+import { LedgerBook, unknownDevice } from "./ledger.js";
+import type { SeenSign } from "./presence.js";
+import { faultsOfUnknown, quarantineFields, quarantineWhole, unknownDeviceCode } from "./quarantine.js";
+import type { History, QuarantineEntry, Values } from "./stores/port.js";
+import type { Unmapped } from "./unmapped.js";
+
+/** What messages are understood with. */
+export interface BatchParts {
+  registry: RegistryView;
+  codecFor: (topic: string) => Codec | undefined;
+  validate: Validate;
+  limits: ValidationLimits;
+  history: Pick<History, "gather">;
+  dayOf: (timeMs: number) => string;
+}
+
+/** One batch on its way through the story: what was understood of its messages. */
+export class Batch {
+  readonly messages: readonly JournalMessage[];
+  readonly values: Values;
+  readonly quarantined: QuarantineEntry[] = [];
+  /** Numbers without a quantity. */
+  readonly unmapped: Unmapped[] = [];
+  /** What devices said of their own being there. */
+  readonly presence: SeenSign[] = [];
+  readonly ledger: LedgerBook;
+  /** Which run of history it was gathered for: one that failed is understood anew. */
+  readonly run: number;
+  /** Stands when a decoder is being started: the batch isn't understood to its end, and is understood anew after this. */
+  readonly waitsFor: Promise<void> | undefined;
+  readonly #parts: BatchParts;
+
+  /** Decodes and validates. Guarantee: changes nothing but what it gathers. */
+  constructor(parts: BatchParts, messages: readonly JournalMessage[], run: number) {
+    this.#parts = parts;
+    this.messages = messages;
+    this.values = parts.history.gather();
+    this.ledger = new LedgerBook(parts.dayOf);
+    this.run = run;
+    for (const message of messages) {
+      const decoded = this.#decode(message);
+      if (decoded.kind === "waiting") {
+        this.waitsFor = decoded.ready;
+        break;
+      }
+      this.#validate(message, decoded);
+    }
+  }
+
+  #decode(message: JournalMessage): Decoded {
+    const { registry, codecFor } = this.#parts;
+    const codec = codecFor(message.topic);
+    return codec ? codec.decode(message, registry) : { kind: "ignored", reason: "no-codec" };
+  }
+
+  #validate(message: JournalMessage, decoded: Exclude<Decoded, { kind: "waiting" }>): void {
+    const { registry } = this.#parts;
+    const named = decoded.device;
+    const device = named === undefined ? undefined : registry.device(named);
+    const account = this.ledger.account(device?.id ?? unknownDevice, message.receivedMs);
+    account.messages.received += 1;
+    if (decoded.kind !== "refused" && decoded.presence) {
+      const { sequence, receivedMs } = message;
+      for (const sign of decoded.presence) this.presence.push({ ...sign, message: sequence, receivedMs });
+    }
+    if (decoded.kind === "ignored") {
+      account.messages.ignored += 1;
+      return;
+    }
+    if (decoded.kind === "refused" || !device) {
+      const fault =
+        decoded.kind === "refused" && (device || named === undefined)
+          ? decoded.fault
+          : { code: unknownDeviceCode, path: "", detail: "not in the registry: add the device, then replay" };
+      account.messages.quarantined += 1;
+      this.quarantined.push(quarantineWhole(message, named ?? unknownDevice, fault));
+      return;
+    }
+    account.messages.decoded += 1;
+    const before = this.quarantined.length;
+    this.#values(message, decoded, device, 0);
+    for (const part of decoded.others ?? [])
+      this.#values(message, part, registry.device(part.device), this.quarantined.length - before);
+  }
+
+  /** Takes what a message says of one device, which a message of several may name without knowing it; `after`: entries made of it before. */
+  #values(message: JournalMessage, part: DeviceFields, device: DeviceEntry | undefined, after: number): void {
+    const { validate, limits } = this.#parts;
+    const account = this.ledger.account(device?.id ?? unknownDevice, message.receivedMs).values;
+    const { values, faults } = device
+      ? validate(part, device, message.receivedMs, limits)
+      : { values: [], faults: faultsOfUnknown(part) };
+    account.decoded += values.length + faults.length;
+    for (const value of values) this.values.add(value, message.receivedMs, message.sequence);
+    if (faults.length > 0) {
+      account.quarantined += faults.length;
+      this.quarantined.push(...quarantineFields(message, part.device, faults, "", after));
+    }
+    if (device && part.unmapped) this.unmapped.push({ message, device: device.id, fields: part.unmapped });
+  }
+}
