@@ -8,6 +8,7 @@ import { askService, callService, listService } from "./client/call.js";
 import { addExportCommand } from "./client/export.js";
 import { bytesText, say, sayJson, sayTable } from "./client/print.js";
 import { addQuarantineCommands } from "./client/quarantine.js";
+import { addSourceCommands } from "./client/source.js";
 
 /** Makes a command that talks to a running service; its options come after. */
 export function clientCommand(parent: Command, name: string, description: string): Command {
@@ -315,4 +316,5 @@ export function addClientCommands(program: Command): void {
   addExportCommand(program, clientCommand);
   addBackupCommand(program);
   addTokenCommands(program);
+  addSourceCommands(program, clientCommand);
 }

@@ -8,12 +8,14 @@ import type {
   SeriesPoint,
   StoredReading,
   Stranger,
+  UnmappedField,
 } from "../ingest/index.js";
 import { type DeviceEntry, type MeterEntry, unitOf } from "../devices/index.js";
 import type * as api from "./api.js";
 import { isoOf, isoOrNull } from "./query.js";
 import type { Offender, SinkStanding } from "./sinks.js";
 import type { StrangerDocument } from "./strangers.js";
+import type { UnmappedDocument } from "./unmapped.js";
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
@@ -115,6 +117,16 @@ export const strangerOf = (stranger: Stranger): StrangerDocument => {
     suggestion: { ...suggestion, id: suggestion.id ?? null, class: suggestion.class ?? null },
   };
 };
+
+/** A field without a quantity as it is answered. */
+export const unmappedOf = ({ firstMs, lastMs, guess, ...field }: UnmappedField): UnmappedDocument => ({
+  ...field,
+  source: field.source ?? null,
+  model: field.model ?? null,
+  firstSeenAt: isoOf(firstMs),
+  lastSeenAt: isoOf(lastMs),
+  guess: { ...guess, quantity: guess.quantity ?? null, ignore: guess.ignore ?? false },
+});
 
 /** An entry of quarantine as it is answered; in a list (`whole` false) with the beginning of its bytes. */
 export const quarantinedOf = (entry: QuarantineEntry, whole: boolean): api.Quarantined => {

@@ -12,6 +12,9 @@ export type {
   UnmappedField,
 } from "./codec.js";
 export { type ErrorOptions, ObiegError } from "./error.js";
+export { type FieldGuess, type FieldSamples, guessField } from "./field-guess.js";
+export { mappingOf } from "./formats/interpret.js";
+export { sourceOf } from "./formats/source-of.js";
 export { formats, openCodecs } from "./formats/table.js";
 export { isIdentifier } from "./identifier.js";
 export { meterSchema, newRegisterSchema } from "./meter.js";

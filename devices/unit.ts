@@ -156,6 +156,17 @@ const known: readonly Unit[] = Object.entries(table).flatMap(([dimension, tuples
   })),
 );
 
+/** Ends of names that a stem of the vocabulary may have, each a unit; none for what isn't a stem, or has no unit. */
+export function unitsOf(stem: string): string[] {
+  const dimensions = new Set(
+    [...quantities.values()].filter((one) => one.stem === stem).map(({ dimension }) => dimension),
+  );
+  const found = known.filter(({ dimension }) => dimensions.has(dimension));
+  return found.flatMap(({ dimension, suffix }) =>
+    dimension === "number" ? [""] : suffix === undefined ? [] : [suffix],
+  );
+}
+
 /** How a number under some name and unit becomes the canonical one: `canonical = value × factor + offset`. */
 export interface Conversion {
   quantity: Quantity;

@@ -4,6 +4,7 @@ import type { Meters } from "./metering.js";
 import type { Presence } from "./presence.js";
 import type { History, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
 import type { Strangers } from "./strangers.js";
+import type { UnmappedField } from "./unmapped-fields.js";
 
 export type { Presence } from "./presence.js";
 export type { Alert, AlertQuery, DeliveryMark } from "./alerts/port.js";
@@ -26,6 +27,7 @@ export type { AmountPlace, AmountsQuery, MeterAmount, MeterNote, Meters, MeterSp
 export type { Bucket as MeterStep, LifeEntry } from "./meters/index.js";
 export type { StateStore } from "./stores/state.js";
 export type { Adopted, Adoption, Stranger } from "./strangers.js";
+export type { UnmappedField } from "./unmapped-fields.js";
 
 /** A row of the vocabulary as it is shown; ranges in the canonical unit. */
 export interface QuantityRow {
@@ -121,6 +123,8 @@ export interface IngestView {
   /** Devices that send and aren't registered. */
   readonly strangers: Strangers;
   readonly meters: Meters;
+  /** Fields of registered devices that nobody gave a quantity, with what they most likely mean; by format, device and field. */
+  unmapped(): UnmappedField[];
   readonly alerts: Pick<Alerts, "list" | "get" | "acknowledge">;
   /** Stores that are fed from history. */
   readonly sinks: readonly Pick<Sink, "name" | "status" | "offenders">[];

@@ -11,8 +11,11 @@ export interface UnmappedSighting {
   count: number;
   firstMs: number;
   lastMs: number;
-  /** The newest value. */
+  /** The newest value, and the first, the least and the greatest that were seen; as `value` in what an older version kept. */
   value: number;
+  first?: number;
+  min?: number;
+  max?: number;
 }
 
 /** What a message held that has no quantity. */
@@ -79,10 +82,13 @@ export class UnmappedBook {
         if (known) {
           known.count += 1;
           known.lastMs = message.receivedMs;
+          known.min = Math.min(known.min ?? known.value, value);
+          known.max = Math.max(known.max ?? known.value, value);
           known.value = value;
         } else if (this.#hasRoom(device)) {
           const { topic, receivedMs } = message;
-          this.#keep(key, { device, field, topic, count: 1, firstMs: receivedMs, lastMs: receivedMs, value });
+          const seen = { count: 1, firstMs: receivedMs, lastMs: receivedMs, value };
+          this.#keep(key, { device, field, topic, ...seen, first: value, min: value, max: value });
           this.#hasNew = true;
         } else continue;
         this.#changed.add(key);

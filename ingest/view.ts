@@ -14,6 +14,7 @@ import type { Meters } from "./metering.js";
 import type { Pipeline } from "./pipeline.js";
 import type { History, QuarantineEntry, Sink } from "./stores/port.js";
 import { openStrangers } from "./strangers.js";
+import { unmappedFields } from "./unmapped-fields.js";
 
 /** What the view is made of. */
 export interface ViewParts {
@@ -21,7 +22,7 @@ export interface ViewParts {
   registry: CityRegistry;
   alerts: Alerts;
   meters: Meters;
-  pipeline: Pick<Pipeline, "replay" | "dismiss" | "renew" | "settled" | "presence">;
+  pipeline: Pick<Pipeline, "replay" | "dismiss" | "renew" | "settled" | "presence" | "unmapped">;
   figures: Figures;
   intake: () => Intake["status"];
   door: () => DoorStatus | undefined;
@@ -147,6 +148,7 @@ export function openView(parts: ViewParts): OpenView {
       replay,
     }),
     presence: (device) => pipeline.presence.of(device),
+    unmapped: () => unmappedFields(pipeline.unmapped, registry),
     quantities: () =>
       [...quantities.values()].map(({ name, unit, kind, dimension, plausible, classes }) => ({
         name,

@@ -42,6 +42,7 @@ const table: Readonly<Record<string, Call>> = {
   "DELETE /api/v1/devices/{id}": { url: "/api/v1/devices/bin-2", least: "admin", takes: 204 },
   "POST /api/v1/devices/{id}/secret": { url: "/api/v1/devices/bin-1/secret", least: "admin", takes: 201 },
   "GET /api/v1/unknown-devices": { least: "viewer", takes: 200 },
+  "GET /api/v1/unmapped-fields": { least: "viewer", takes: 200 },
   "POST /api/v1/unknown-devices/adopt": {
     least: "admin",
     body: { identifier: "Sala gimnastyczna", id: "sala", class: "air-sensor", place: "krakow" },

@@ -3,9 +3,10 @@ import { auditOf, whoOf } from "../access.js";
 import { deviceBody, deviceInput } from "../device-body.js";
 import { refusedByRegistry } from "../problem.js";
 import { deviceIdSchema, given, listParts } from "../query.js";
-import { answerList, answers, type Api, listOf, type RouteParts } from "../route.js";
-import { deviceOf, strangerOf } from "../shape.js";
+import { answerList, answers, type Api, listOf, pageIn, type RouteParts } from "../route.js";
+import { deviceOf, strangerOf, unmappedOf } from "../shape.js";
 import { adoptedSchema, type StrangerDocument, strangerSchema } from "../strangers.js";
+import { type UnmappedDocument, unmappedSchema } from "../unmapped.js";
 
 const columns = [
   "identifier",
@@ -21,7 +22,22 @@ const columns = [
   "suggestion",
 ] as const satisfies readonly (keyof StrangerDocument)[];
 
-/** `/unknown-devices`: who sends without being registered, and the way to adopt one. */
+const unmappedColumns = [
+  "format",
+  "source",
+  "topic",
+  "device",
+  "class",
+  "model",
+  "field",
+  "count",
+  "firstSeenAt",
+  "lastSeenAt",
+  "samples",
+  "guess",
+] as const satisfies readonly (keyof UnmappedDocument)[];
+
+/** `/unknown-devices`, `/unmapped-fields`: who sends without being registered, the way to adopt one; fields that nobody gave a quantity. */
 export function strangersRoutes(api: Api, parts: RouteParts): void {
   const { view, users } = parts;
   const tags = ["registry"];
@@ -50,6 +66,32 @@ export function strangersRoutes(api: Api, parts: RouteParts): void {
           return { items: page.items.map(strangerOf), next: page.next ?? null };
         },
       }),
+  );
+
+  api.get(
+    "/unmapped-fields",
+    {
+      config: { role: "viewer" },
+      schema: {
+        tags,
+        summary: "Fields that nobody gave a quantity, with what they most likely mean",
+        description:
+          "By format, device and field; at most 500 of a device and 20,000 in all are known. A field leaves the list when a source's map names it.",
+        querystring: z.object({ ...listParts, format: z.string().max(64).optional() }),
+        response: answers({ 200: listOf(unmappedSchema) }),
+      },
+    },
+    (request, reply) => {
+      const { format, limit, cursor } = request.query;
+      const fields = view.unmapped().filter((one) => format === undefined || one.format === format);
+      return answerList(parts, request, reply, {
+        name: "unmapped-fields",
+        columns: unmappedColumns,
+        limit,
+        cursor,
+        read: async (at, most) => pageIn(fields.map(unmappedOf), at, most),
+      });
+    },
   );
 
   api.post(

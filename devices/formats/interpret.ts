@@ -10,16 +10,23 @@ type Read = Parsed & { kind: "parsed" };
 const maxFields = 5_000;
 const maxUnmapped = 200;
 
-/** Finds what a source's map says of a field for a model; the first mapping that fits, remembered. */
+/** What a source's map says of a field for a model: the first entry that fits. */
+export function mappingOf(
+  map: readonly SourceMapping[],
+  from: string,
+  model: string | undefined,
+): SourceMapping | undefined {
+  return map.find((one) => (one.model === undefined || one.model === model) && matchesGlob(one.from, from));
+}
+
+/** {@link mappingOf}, remembered. */
 function openMap(map: readonly SourceMapping[]): (from: string, model?: string) => SourceMapping | undefined {
   if (map.length === 0) return () => undefined;
   const remembered = new Map<string, SourceMapping | undefined>();
   return (from, model) => {
     const key = `${from}\n${model ?? ""}`;
     if (remembered.has(key)) return remembered.get(key);
-    const found = map.find(
-      (one) => (one.model === undefined || one.model === model) && matchesGlob(one.from, from),
-    );
+    const found = mappingOf(map, from, model);
     if (remembered.size < 10_000 && key.length < 300) remembered.set(key, found);
     return found;
   };

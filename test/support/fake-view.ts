@@ -261,6 +261,7 @@ export function makeFakeView(): FakeView {
       },
     },
     meters: fakeMeters(),
+    unmapped: () => [],
     strangers: fakeStrangers((entry) => void devices.set(entry.id, entry)),
     alerts: {
       list: ({ states, limit, cursor }) =>
