@@ -14,7 +14,7 @@ import { Headroom, usedBytesOf } from "./ingest/stores/headroom.js";
 import { threadStatus } from "./ingest/thread-status.js";
 import { openThrottle } from "./ingest/throttle.js";
 import { fitToMachine, readMachine, watchMemory } from "./machine.js";
-import type { DoorCalls, WorksCalls, WorksOptions } from "./works.js";
+import type { DoorCalls, WorksCalls, WorksOptions } from "./threads.js";
 
 /** What a start needs beside the configuration. */
 export interface StartOptions {

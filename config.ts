@@ -55,6 +55,15 @@ const influx = z.strictObject({
   batchValues: count.max(100_000).default(20_000).describe("values in one request"),
 });
 
+const homeAssistant = z.strictObject({
+  devices: z
+    .array(z.string().min(1).max(128))
+    .default(["*"])
+    .describe("ids of the devices that are announced; * stands for any characters"),
+  most: count.max(3_000).default(1_000).describe("devices that are announced at most, by id"),
+  every: span.prefault("5s").describe("how often a device's newest values are published at most"),
+});
+
 /** Shape of `obieg.yaml`. Every key has a default but the sinks; unknown keys are refused. */
 export const configSchema = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address that MQTT and HTTP listen on"),
@@ -118,6 +127,9 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe("what flowed between the readings of a counter"),
   influx: influx.optional().describe("InfluxDB sink; none unless given"),
+  homeAssistant: homeAssistant
+    .optional()
+    .describe("devices announced to Home Assistant over MQTT, with their newest values; none unless given"),
 });
 
 /** The process' configuration, complete. Sizes in bytes, spans in milliseconds. */
@@ -187,7 +199,7 @@ interface SchemaNode {
 }
 
 const sizeKeys = /bytes$|^memory$/i;
-const spanKeys = new Set(["futureSkew", "lateAfter", "wait"]);
+const spanKeys = new Set(["futureSkew", "lateAfter", "wait", "every"]);
 const secretKeys = new Set(["token"]);
 
 function sizeText(bytes: number): string {

@@ -5,19 +5,11 @@ import { parentPort, workerData } from "node:worker_threads";
 import pino from "pino";
 import { makeBackup } from "./backup.js";
 import { applyCity, makeDemoPast } from "./city-start.js";
-import { type Config, readVersion } from "./config.js";
+import { readVersion } from "./config.js";
 import { runFileName } from "./dashboards/client/address.js";
 import { openUsers } from "./dashboards/users.js";
 import { startServer } from "./dashboards/server.js";
-import {
-  createValidator,
-  type CredentialEntry,
-  type DeviceEntry,
-  openCodecs,
-  openRegistry,
-  type RawMessage,
-  unitOf,
-} from "./devices/index.js";
+import { createValidator, openCodecs, openRegistry, unitOf } from "./devices/index.js";
 import { openAlerts, startDeliverer } from "./ingest/alerts/index.js";
 import { startClockwork } from "./ingest/clockwork.js";
 import { writeRunFile } from "./ingest/data-folder.js";
@@ -27,6 +19,7 @@ import { openReading } from "./ingest/rebuild.js";
 import { localDays } from "./ingest/ledger.js";
 import { openMetering } from "./ingest/metering.js";
 import { joinPeer, letDoorGoFirst, type Peer } from "./ingest/peer.js";
+import type { Announcer } from "./ingest/home-assistant/index.js";
 import { Pipeline } from "./ingest/pipeline.js";
 import { rejectionsOf } from "./ingest/rejections.js";
 import { openSettledTime } from "./ingest/settled-time.js";
@@ -37,54 +30,14 @@ import type { Sink } from "./ingest/stores/port.js";
 import { surviveFailedCommits } from "./ingest/stores/commit-fault.js";
 import { openState } from "./ingest/stores/state.js";
 import { openView } from "./ingest/view.js";
-
-/** What the works thread is started with. */
-export interface WorksOptions {
-  config: Config;
-  demo: boolean;
-  adminPassword: string | undefined;
-  adminToken: string | undefined;
-  httpConnections: number;
-  logLevel: Config["logLevel"];
-}
-
-/** What the works tell of their start. */
-export interface WorksStarted {
-  /** `http://127.0.0.1:8080` */
-  http: string;
-  login: { user: string; password: string } | undefined;
-  demo: boolean;
-  demoDevices: DeviceEntry[];
-  /** Journal sequence that history holds already. */
-  position: number;
-}
-
-/** Calls that the works answer. */
-export type WorksCalls = {
-  /** Opens everything; given how far the journal is durable. */
-  start: (durableSequence: number) => Promise<WorksStarted>;
-  durable: (sequence: number) => void;
-  /** The front door listens: alerts may be published, devices may come. */
-  doorReady: (nothing: undefined) => Promise<void>;
-  stop: (nothing: undefined) => Promise<void>;
-};
-
-/** Calls that the front door answers. */
-export type DoorCalls = {
-  trim: (sequence: number) => void;
-  credentials: (list: CredentialEntry[]) => void;
-  publish: (message: { topic: string; payload: string; qos: 0 | 1; retain: boolean }) => Promise<void>;
-  accept: (message: RawMessage) => Promise<number>;
-  status: (nothing: undefined) => DoorStatus;
-  /** Copies the broker's sessions into an existing folder. */
-  backup: (dir: string) => Promise<void>;
-};
+import type { DoorCalls, WorksCalls, WorksOptions, WorksStarted } from "./threads.js";
 
 const tickMs = 1_000;
 const maintainMs = 60_000;
 /** Soon after the start too: a service that is often restarted seals as well. */
 const firstMaintainMs = 5_000;
 const demoPastMs = 200;
+const firstAnnounceMs = 500;
 
 /** Opens the works: state, registry, history, rules, alerts, sinks, pipeline, API; undone in the mirror order. */
 async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSequence: number) {
@@ -280,6 +233,25 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       const settled = openSettledTime(state, () => performance.now());
       const maintain = async (): Promise<void> => pipeline.maintain(await settled.look(clock()));
       clockwork.every(maintainMs, maintain, firstMaintainMs);
+      let announcer: Announcer | undefined;
+      const announce = async (): Promise<void> => {
+        announcer ??= (await import("./ingest/home-assistant/index.js")).openAnnouncer({
+          options: config.homeAssistant,
+          state,
+          registry,
+          latest: (devices) => history.latest(devices),
+          presenceOf: (device) => pipeline.presence.of(device),
+          subscribe: (listener) => opened.view.subscribe(listener),
+          publish: (topic, payload) => door.call("publish", { topic, payload, retain: true, qos: 0 }),
+          isBehind: isLate,
+          clock,
+          version: readVersion(),
+          log,
+        });
+        await announcer.tick();
+      };
+      undo.push(() => announcer?.stop());
+      clockwork.every(config.homeAssistant?.every ?? maintainMs, announce, firstAnnounceMs);
       if (demo) clockwork.every(demoPastMs, async () => makeDemoPast(past, clock()));
     };
     return { started, doorReady, intake: running, stop };

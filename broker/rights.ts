@@ -28,9 +28,12 @@ export interface Credential {
 const readings = "readings/";
 const rejections = "rejections/";
 
-/** True for topics that only the service itself publishes: alerts, rejections and everything that begins with `$`. */
+/** True for topics that only the service itself publishes: alerts, rejections, newest values, presence, its discovery, and everything that begins with `$`. */
 export function isReserved(topic: string): boolean {
-  return topic.startsWith("$") || /^(?:alerts|rejections)(?:\/|$)/.test(topic);
+  return (
+    topic.startsWith("$") ||
+    /^(?:alerts|rejections|latest|presence|homeassistant\/device\/obieg)(?:\/|$)/.test(topic)
+  );
 }
 
 /**
@@ -70,7 +73,7 @@ export function anonymousCredential(): Credential {
     hash: "",
     publishesFor: ["*"],
     publish: [],
-    subscribe: ["readings/#", "alerts/#", "rejections/#"],
+    subscribe: ["readings/#", "alerts/#", "rejections/#", "latest/#", "presence/#", "homeassistant/#"],
   });
 }
 

@@ -14,7 +14,7 @@ import {
 } from "../../devices/index.js";
 import { type Inbox, openAlerts } from "../../ingest/alerts/index.js";
 import { localDays } from "../../ingest/ledger.js";
-import { Pipeline } from "../../ingest/pipeline.js";
+import { Pipeline, type PipelineParts } from "../../ingest/pipeline.js";
 import { openRules } from "../../ingest/rules/index.js";
 import { type EmbeddedHistory, openHistory } from "../../ingest/stores/history.js";
 import { openState, type StateStore } from "../../ingest/stores/state.js";
@@ -24,6 +24,7 @@ export interface TestPipeline {
   pipeline: Pipeline;
   history: EmbeddedHistory;
   registry: CityRegistry;
+  state: StateStore;
   alerts: Inbox;
   /** `steadyMs`, once given, is what a steady clock shows; else it is the wall clock. */
   clock: { nowMs: number; steadyMs?: number };
@@ -46,6 +47,7 @@ export async function openTestPipeline(
   dataDir?: string,
   codecOf: (topic: string) => Codec | undefined = () => undefined,
   openIts: typeof openHistory = openHistory,
+  onCommitted: PipelineParts["onCommitted"] = () => undefined,
 ): Promise<TestPipeline> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), "obieg-pipeline-"));
   const clock: TestPipeline["clock"] = { nowMs };
@@ -92,13 +94,14 @@ export async function openTestPipeline(
     sinks: [],
     dayOf: localDays(registry.city.timeZone),
     clock: () => clock.nowMs,
-    onCommitted: () => undefined,
+    onCommitted,
   });
   let sequence = 0;
   return {
     pipeline,
     history,
     registry,
+    state,
     alerts,
     clock,
     disk,

@@ -1,0 +1,1 @@
+export { type Announcer, type AnnouncerParts, type AnnounceOptions, openAnnouncer } from "./announcer.js";
