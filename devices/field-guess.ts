@@ -215,9 +215,9 @@ function judged(
 ): FieldGuess {
   const conversion = resolve(name, undefined, deviceClass);
   if (!conversion) return { confidence: "unsure", why: unclear };
-  const { quantity, factor, offset } = conversion;
+  const { quantity, convert = (value: number): number => value } = conversion;
   const [least, most] = quantity.plausible;
-  const odd = [min, max].find((one) => one * factor + offset < least || one * factor + offset > most);
+  const odd = [min, max].find((one) => convert(one) < least || convert(one) > most);
   const isState = quantity.kind === "state" && [min, max].some((one) => one !== 0 && one !== 1);
   if (odd === undefined && !isState) return { confidence, quantity: name, why };
   return {

@@ -1,9 +1,11 @@
+import { openScale, sum } from "./decimal.js";
 import { type Dimension, quantities, type Quantity } from "./quantity.js";
 
-/** A unit in terms of its dimension's base: `base = value × factor + offset`. */
+/** A unit in terms of its dimension's base, which quantities of its dimension are kept in where units have offsets: `base = (value + offset) × times / per`. */
 interface Unit {
   dimension: Dimension;
-  factor: number;
+  times: number;
+  per: number;
   offset: number;
   /** How UCUM writes it. */
   ucum: string;
@@ -11,14 +13,14 @@ interface Unit {
   suffix: string | undefined;
 }
 
-type UnitTuple = [ucum: string, suffix: string | undefined, factor: number, offset?: number];
+type UnitTuple = [ucum: string, suffix: string | undefined, times: number, per?: number, offset?: number];
 
 /** Factors are exact by definition of the units, unless said. */
 const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
   ratio: [
     ["%", "percent", 1],
     ["1", "ratio", 100],
-    ["[ppth]", "permille", 0.1],
+    ["[ppth]", "permille", 1, 10],
   ],
   length: [
     ["mm", "mm", 1],
@@ -27,26 +29,26 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
   ],
   mass: [
     ["kg", "kg", 1],
-    ["g", "g", 0.001],
+    ["g", "g", 1, 1_000],
     ["t", "t", 1_000],
   ],
   temperature: [
     ["Cel", "celsius", 1],
-    ["K", "kelvin", 1, -273.15],
-    ["[degF]", "fahrenheit", 5 / 9, -160 / 9],
+    ["K", "kelvin", 1, 1, -273.15],
+    ["[degF]", "fahrenheit", 5, 9, -32],
   ],
   energy: [
     ["kW.h", "kwh", 1],
-    ["W.h", "wh", 0.001],
+    ["W.h", "wh", 1, 1_000],
     ["MW.h", "mwh", 1_000],
-    ["J", "j", 1 / 3.6e6],
-    ["kJ", "kj", 1 / 3_600],
-    ["MJ", "mj", 1 / 3.6],
-    ["GJ", "gj", 1_000 / 3.6],
+    ["J", "j", 1, 3.6e6],
+    ["kJ", "kj", 1, 3_600],
+    ["MJ", "mj", 10, 36],
+    ["GJ", "gj", 10_000, 36],
   ],
   "reactive-energy": [
     ["kV.A.h{reactive}", "kvarh", 1],
-    ["V.A.h{reactive}", "varh", 0.001],
+    ["V.A.h{reactive}", "varh", 1, 1_000],
   ],
   power: [
     ["W", "w", 1],
@@ -63,31 +65,31 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
   ],
   voltage: [
     ["V", "v", 1],
-    ["mV", "mv", 0.001],
+    ["mV", "mv", 1, 1_000],
     ["kV", "kv", 1_000],
   ],
   current: [
     ["A", "a", 1],
-    ["mA", "ma", 0.001],
+    ["mA", "ma", 1, 1_000],
   ],
   frequency: [["Hz", "hz", 1]],
   volume: [
     ["m3", "m3", 1],
-    ["L", "l", 0.001],
-    ["dm3", "dm3", 0.001],
+    ["L", "l", 1, 1_000],
+    ["dm3", "dm3", 1, 1_000],
   ],
   flow: [
     ["m3/h", "m3_h", 1],
-    ["L/h", "l_h", 0.001],
-    ["L/min", "l_min", 0.06],
-    ["L/s", "l_s", 3.6],
+    ["L/h", "l_h", 1, 1_000],
+    ["L/min", "l_min", 6, 100],
+    ["L/s", "l_s", 36, 10],
     ["m3/s", "m3_s", 3_600],
   ],
   pressure: [
     ["kPa", "kpa", 1],
-    ["Pa", "pa", 0.001],
-    ["hPa", "hpa", 0.1],
-    ["mbar", "mbar", 0.1],
+    ["Pa", "pa", 1, 1_000],
+    ["hPa", "hpa", 1, 10],
+    ["mbar", "mbar", 1, 10],
     ["bar", "bar", 100],
     // By definition of the conventional columns: 13,595.1 kg/m³ and 9.80665 m/s².
     ["mm[Hg]", "mmhg", 0.133_322_387_415],
@@ -96,20 +98,20 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
   "mass-concentration": [
     ["ug/m3", "ug_m3", 1],
     ["mg/m3", "mg_m3", 1_000],
-    ["ng/m3", "ng_m3", 0.001],
+    ["ng/m3", "ng_m3", 1, 1_000],
   ],
   concentration: [
     ["[ppm]", "ppm", 1],
-    ["[ppb]", "ppb", 0.001],
+    ["[ppb]", "ppb", 1, 1_000],
   ],
   "sound-level": [["dB[SPL]", "db", 1]],
   speed: [
     ["m/s", "m_s", 1],
-    ["km/h", "km_h", 1 / 3.6],
+    ["km/h", "km_h", 10, 36],
   ],
   angle: [
     ["deg", "degrees", 1],
-    ["rad", "rad", 180 / Math.PI],
+    ["rad", "rad", 180, Math.PI],
   ],
   irradiance: [["W/m2", "w_m2", 1]],
   signal: [["dB[mW]", "dbm", 1]],
@@ -147,9 +149,10 @@ const aliases: Readonly<Record<string, string>> = {
 };
 
 const known: readonly Unit[] = Object.entries(table).flatMap(([dimension, tuples]) =>
-  tuples.map(([ucum, suffix, factor, offset = 0]) => ({
+  tuples.map(([ucum, suffix, times, per = 1, offset = 0]) => ({
     dimension: dimension as Dimension,
-    factor,
+    times,
+    per,
     offset,
     ucum,
     suffix,
@@ -167,24 +170,27 @@ export function unitsOf(stem: string): string[] {
   );
 }
 
-/** How a number under some name and unit becomes the canonical one: `canonical = value × factor + offset`. */
+/** How a number under some name and unit becomes the canonical one. */
 export interface Conversion {
   quantity: Quantity;
-  factor: number;
-  offset: number;
+  /** Undefined where the number is in the canonical unit already. */
+  convert?: (value: number) => number;
 }
 
 function between(from: Unit, quantity: Quantity): Conversion | undefined {
   const to = known.find((unit) => unit.dimension === quantity.dimension && unit.ucum === quantity.ucum);
   if (!to || from.dimension !== quantity.dimension) return undefined;
-  if (from === to) return { quantity, factor: 1, offset: 0 };
-  return { quantity, factor: from.factor / to.factor, offset: (from.offset - to.offset) / to.factor };
+  const { offset } = from;
+  const [times, per] = [from.times * to.per, from.per * to.times];
+  if (times === per && offset === 0) return { quantity };
+  const scale = openScale(times, per);
+  return { quantity, convert: offset === 0 ? scale : (value) => scale(sum(value, offset)) };
 }
 
 /** Of several quantities that fit: the one whose unit is given, else one that the device's class carries. */
 function best(found: readonly Conversion[], deviceClass: string): Conversion | undefined {
   return (
-    found.find(({ factor, offset }) => factor === 1 && offset === 0) ??
+    found.find(({ convert }) => convert === undefined) ??
     found.find(({ quantity }) => quantity.classes.includes(deviceClass)) ??
     found[0]
   );
@@ -242,5 +248,5 @@ export function createResolver(): Resolver {
 }
 
 const exact: ReadonlyMap<string, Conversion> = new Map(
-  [...quantities].map(([name, quantity]) => [name, { quantity, factor: 1, offset: 0 }]),
+  [...quantities].map(([name, quantity]) => [name, { quantity }]),
 );

@@ -32,8 +32,8 @@ function judge(
       `${field.name.slice(0, 80)}${unit} isn't in the vocabulary: see GET /api/v1/quantities`,
     );
   }
-  const { quantity, factor, offset } = conversion;
-  const value = factor === 1 && offset === 0 ? field.value : field.value * factor + offset;
+  const { quantity, convert } = conversion;
+  const value = convert ? convert(field.value) : field.value;
   if (!Number.isFinite(value)) return fault("not-finite", `${quantity.name} must be a finite number`);
   const [min, max] = quantity.plausible;
   if (value < min || value > max) {

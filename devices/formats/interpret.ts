@@ -1,4 +1,5 @@
 import type { Codec, Decoded, DeviceFields, Fault, PresenceSign } from "../codec.js";
+import { product, sum } from "../decimal.js";
 import { fitsScheme, isIdentifier } from "../identifier.js";
 import { openLocalClock } from "../local-time.js";
 import type { DeviceEntry, RegistryView, SourceEntry, SourceMapping } from "../registry.js";
@@ -73,7 +74,7 @@ function takeField(field: ParsedField, mapped: SourceMapping | undefined, into: 
   into.fields.push({
     name,
     ...(unit === undefined ? {} : { unit }),
-    value: number * scale + (mapped?.offset ?? 0),
+    value: sum(scale === 1 ? number : product(number, scale), mapped?.offset ?? 0),
     timeMs,
     attributes: field.attributes ?? "",
     path,
