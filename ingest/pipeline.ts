@@ -129,7 +129,7 @@ export class Pipeline {
       const { history, rules } = this.#parts;
       while (rules.position < history.lastSequence) {
         const missed = await history.after(rules.position, 10_000);
-        if (missed.length === 0) break;
+        if (missed.count === 0) break;
         await this.#judge(missed);
       }
     });

@@ -72,7 +72,7 @@ class Bench {
   }
 
   async sent(): Promise<number[]> {
-    const values = await this.works.history.after(0, 1_000);
+    const values = [...(await this.works.history.after(0, 1_000))];
     return values.filter(({ quantity }) => quantity === "weight_kg").map(({ value }) => value);
   }
 }
@@ -101,7 +101,7 @@ test.each([
     expect(bench.alerts).toEqual([]);
 
     expect(await bench.sent()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-    const sequences = (await history.after(0, 1_000)).map(({ sequence }) => sequence);
+    const sequences = [...(await history.after(0, 1_000))].map(({ sequence }) => sequence);
     expect(sequences).toEqual(Array.from({ length: 16 }, (_, n) => n + 1));
     const accounts = await history.ledger({ fromDay: "2026-06-01", toDay: "2026-06-30" });
     expect(accounts.filter(({ balanced }) => !balanced)).toEqual([]);

@@ -5,8 +5,9 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { type InfluxSinkOptions, openInfluxSink } from "../ingest/stores/influx-sink.js";
-import type { IdentifiedValue, Sink } from "../ingest/stores/port.js";
+import type { IdentifiedValue, Sink, StoredValues } from "../ingest/stores/port.js";
 import { openState, type StateStore } from "../ingest/stores/state.js";
+import { storedOf } from "./support/stored.js";
 import { startMs, temporaryFolder, TestRegistry } from "./rules-fixture.js";
 
 /** How the fault server answers one write; "take" is 204. */
@@ -90,9 +91,9 @@ export class MemoryHistory {
     return this.values.length;
   }
 
-  async after(sequence: number, limit: number): Promise<IdentifiedValue[]> {
+  async after(sequence: number, limit: number): Promise<StoredValues> {
     this.reads.push(limit);
-    return this.values.slice(sequence, sequence + limit);
+    return storedOf(this.values.slice(sequence, sequence + limit));
   }
 
   holdFor(_consumer: string, sequence: number): void {

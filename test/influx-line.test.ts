@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { InfluxEncoder } from "../ingest/stores/influx-line.js";
 import { MemoryHistory } from "./influx-fixture.js";
 import { TestRegistry } from "./rules-fixture.js";
+import { storedOf } from "./support/stored.js";
 
 const registry = new TestRegistry([
   { id: "bin-1", class: "smart-bin", place: "krakow/podgorze/szkola-25" },
@@ -12,7 +13,7 @@ const registry = new TestRegistry([
 const lines = (...values: Parameters<MemoryHistory["add"]>[0][]) => {
   const history = new MemoryHistory();
   for (const value of values) history.add(value);
-  return new InfluxEncoder(registry).encode(history.values).map((point) => point.line);
+  return new InfluxEncoder(registry).encode(storedOf(history.values)).map((point) => point.line);
 };
 
 test("a message is one line: class as measurement, place and district as tags, quantities as float fields", () => {

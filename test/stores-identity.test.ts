@@ -81,11 +81,11 @@ test("stored values are read forward by sequence in whole messages", async () =>
     valueAt(noonMs + i, i, { message: 1 + Math.floor(i / 4) }),
   );
   await take(history, values);
-  const first = await history.after(0, 2);
+  const first = [...(await history.after(0, 2))];
   expect(first.map((value) => value.sequence)).toEqual([1, 2, 3, 4]);
-  const rest = await history.after(4, 100);
+  const rest = [...(await history.after(4, 100))];
   expect(rest.map((value) => value.value)).toEqual([4, 5, 6, 7, 8, 9]);
-  expect(await history.after(10, 100)).toEqual([]);
+  expect([...(await history.after(10, 100))]).toEqual([]);
   await history.close();
 });
 

@@ -93,7 +93,7 @@ test("a consumer that has fallen behind holds its rows back from sealing, but no
   await take(history, [valueAt(noonMs - 5 * dayMs, 1)]);
   history.holdFor("influx", 0);
   expect((await history.maintain(clock.nowMs)).sealedDays).toEqual([]);
-  expect((await history.after(0, 10)).length).toBe(1);
+  expect((await history.after(0, 10)).count).toBe(1);
   clock.nowMs += 10 * dayMs;
   expect((await history.maintain(clock.nowMs)).sealedDays).toEqual(["2026-06-05"]);
   await history.close();

@@ -22,7 +22,6 @@ import type {
   History,
   HistoryBatch,
   HistoryStatus,
-  IdentifiedValue,
   LedgerAccount,
   MaintenanceReport,
   NamesQuery,
@@ -34,6 +33,7 @@ import type {
   SeriesPoint,
   SeriesQuery,
   StoredReading,
+  StoredValues,
 } from "./port.js";
 import { readNames } from "./quarantine-names.js";
 import { readQuarantine, writeQuarantine } from "./quarantine-table.js";
@@ -160,7 +160,7 @@ export class EmbeddedHistory implements History {
     });
   }
 
-  after(sequence: number, limit: number): Promise<IdentifiedValue[]> {
+  after(sequence: number, limit: number): Promise<StoredValues> {
     const { database, series, options } = this.#core;
     return database.read((connection) => readAfter(connection, series, sequence, limit, options.lateAfterMs));
   }

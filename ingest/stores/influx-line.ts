@@ -1,9 +1,11 @@
 import type { DeviceEntry, RegistryView } from "../../devices/index.js";
-import type { IdentifiedValue } from "./port.js";
+import type { SeriesName, StoredValues } from "./port.js";
 
-/** Values that stand in one line: same device, attributes and time. */
+/** Values that stand in one line: the rows from `from` up to `to`, of the same device, attributes and time. */
 export interface InfluxPoint {
-  values: readonly IdentifiedValue[];
+  values: StoredValues;
+  from: number;
+  to: number;
   /** The line, without its end; undefined when line protocol can't carry a name of it. */
   line: string | undefined;
 }
@@ -16,6 +18,9 @@ function isUnwritable(name: string): boolean {
   return name === "" || name.endsWith("\\") || /[\n\r\0]/.test(name);
 }
 
+const isBeside = (one: SeriesName | undefined, other: SeriesName | undefined): boolean =>
+  one?.device === other?.device && one?.attributes === other?.attributes;
+
 /**
  * Writes values as InfluxDB line protocol: measurement = class with `-` as `_`, tags device, place, district and attributes,
  * fields always floats, time in milliseconds.
@@ -25,61 +30,59 @@ export class InfluxEncoder {
   readonly #registry: RegistryView;
   /** Measurement and tags by device and attributes; for one batch. */
   readonly #heads = new Map<string, string | undefined>();
+  /** Field key by quantity. */
+  readonly #keys = new Map<string, string>();
 
   constructor(registry: RegistryView) {
     this.#registry = registry;
   }
 
   /** Groups values, in their order, into points. What the registry says is looked up anew in each call. */
-  encode(values: readonly IdentifiedValue[]): InfluxPoint[] {
+  encode(values: StoredValues): InfluxPoint[] {
     this.#heads.clear();
+    const { count, series, timeMs } = values;
     const points: InfluxPoint[] = [];
-    let group: IdentifiedValue[] = [];
-    const close = (): void => {
-      if (group.length > 0) points.push(this.#point(group));
-    };
-    for (const value of values) {
-      const [first] = group;
-      const isSame =
-        first !== undefined &&
-        first.device === value.device &&
-        first.timeMs === value.timeMs &&
-        first.attributes === value.attributes;
-      if (isSame) {
-        group.push(value);
-        continue;
-      }
-      close();
-      group = [value];
+    for (let from = 0, to = 1; from < count; from = to, to += 1) {
+      const first = series[from];
+      while (to < count && timeMs[to] === timeMs[from] && isBeside(series[to], first)) to += 1;
+      points.push(this.#point(values, from, to));
     }
-    close();
     return points;
   }
 
   /** One point a value, to find the value that offends. */
-  single(point: InfluxPoint): InfluxPoint[] {
-    return point.values.map((value) => this.#point([value]));
+  single({ values, from, to }: InfluxPoint): InfluxPoint[] {
+    return Array.from({ length: to - from }, (_, n) => this.#point(values, from + n, from + n + 1));
   }
 
-  #point(values: readonly IdentifiedValue[]): InfluxPoint {
-    const [first] = values;
-    if (!first) return { values, line: undefined };
-    const key = `${first.device}\n${first.attributes}`;
-    let head = this.#heads.get(key);
-    if (head === undefined && !this.#heads.has(key)) {
-      head = this.#head(first);
-      this.#heads.set(key, head);
-    }
-    if (head === undefined) return { values, line: undefined };
+  #point(values: StoredValues, from: number, to: number): InfluxPoint {
+    const { series, timeMs, value } = values;
+    const head = this.#headOf(series[from] as SeriesName);
+    if (head === undefined) return { values, from, to, line: undefined };
     let fields = "";
-    for (const { quantity, value } of values) {
-      if (isUnwritable(quantity)) return { values, line: undefined };
-      fields += `${fields === "" ? "" : ","}${quantity.replace(keySpecial, "\\$&")}=${value}`;
+    for (let row = from; row < to; row += 1) {
+      const key = this.#keyOf((series[row] as SeriesName).quantity);
+      if (key === undefined) return { values, from, to, line: undefined };
+      fields += `${row === from ? "" : ","}${key}=${value[row]}`;
     }
-    return { values, line: `${head} ${fields} ${first.timeMs}` };
+    return { values, from, to, line: `${head} ${fields} ${timeMs[from]}` };
   }
 
-  #head({ device, attributes }: IdentifiedValue): string | undefined {
+  #keyOf(quantity: string): string | undefined {
+    const known = this.#keys.get(quantity);
+    if (known !== undefined || isUnwritable(quantity)) return known;
+    const key = quantity.replace(keySpecial, "\\$&");
+    this.#keys.set(quantity, key);
+    return key;
+  }
+
+  #headOf(first: SeriesName): string | undefined {
+    const key = first.attributes === "" ? first.device : `${first.device}\n${first.attributes}`;
+    if (!this.#heads.has(key)) this.#heads.set(key, this.#head(first));
+    return this.#heads.get(key);
+  }
+
+  #head({ device, attributes }: SeriesName): string | undefined {
     const entry = this.#registry.device(device);
     const tags: [string, string][] = [["device", device]];
     if (entry) tags.push(["place", entry.place]);

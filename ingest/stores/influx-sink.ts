@@ -1,7 +1,7 @@
 import { ObiegError, type RegistryView } from "../../devices/index.js";
 import { InfluxEncoder, type InfluxPoint } from "./influx-line.js";
 import { InfluxWriter, type WriteResult } from "./influx-writer.js";
-import type { History, IdentifiedValue, OffendingValue, Page, Sink, StateStore } from "./port.js";
+import type { History, OffendingValue, Page, Sink, StateStore, StoredValues } from "./port.js";
 
 /** What the sink is given. */
 export interface InfluxSinkOptions {
@@ -119,7 +119,7 @@ class InfluxFeed implements Sink {
 
   async #run(): Promise<void> {
     const { history, batchValues = defaultBatchValues, isBehind = () => false } = this.#options;
-    let ahead: Promise<IdentifiedValue[] | undefined> | undefined;
+    let ahead: Promise<StoredValues | undefined> | undefined;
     let saving: Promise<void> | undefined;
     /** What the server has taken; saved a moment later. */
     let { position } = this.#now;
@@ -130,25 +130,24 @@ class InfluxFeed implements Sink {
         const begunMs = performance.now();
         const values =
           (await ahead) ??
-          (history.lastSequence > position ? await history.after(position, batchValues) : []);
+          (history.lastSequence > position ? await history.after(position, batchValues) : undefined);
         ahead = undefined;
-        const last = values.at(-1);
-        if (!last) {
+        if (!values || values.count === 0) {
           await saving;
           await this.#wait("news", newsDelayMs);
           continue;
         }
         // The next batch is read while this one is on its way; never more than these two are held.
-        if (history.lastSequence > last.sequence) {
-          ahead = history.after(last.sequence, batchValues).catch(() => undefined);
-        }
+        const { lastSequence } = values;
+        if (history.lastSequence > lastSequence)
+          ahead = history.after(lastSequence, batchValues).catch(() => undefined);
         const tally = await this.#writeAll(values);
         if (!tally) break;
         // The position goes to the disk while the next batch is on its way: after a crash that one is written again.
         await saving;
-        saving = this.#save(last.sequence, tally);
+        saving = this.#save(lastSequence, tally);
         saving.catch(() => undefined);
-        ({ sequence: position } = last);
+        position = lastSequence;
         failures = 0;
         if (isBehind()) await this.#wait("delay", Math.ceil((performance.now() - begunMs) * giveWay));
       } catch (error) {
@@ -165,9 +164,9 @@ class InfluxFeed implements Sink {
   }
 
   /** Writes a batch until nothing of it is owed; undefined when stopped before. */
-  async #writeAll(values: readonly IdentifiedValue[]): Promise<Tally | undefined> {
+  async #writeAll(values: StoredValues): Promise<Tally | undefined> {
     const tally: Tally = { accepted: 0, offenders: [], isProbed: false };
-    const points = this.#encoder.encode(values.filter((value) => value.verdict === "stored"));
+    const points = this.#encoder.encode(values);
     const writable = points.filter((point) => point.line !== undefined);
     for (const point of points) {
       if (point.line === undefined) this.#offend(point, "a name that line protocol can't carry", tally);
@@ -177,7 +176,7 @@ class InfluxFeed implements Sink {
       const result = await this.#send(part);
       if (!result) return undefined;
       if (result.kind === "accepted") {
-        tally.accepted += part.reduce((sum, point) => sum + point.values.length, 0);
+        tally.accepted += part.reduce((sum, { from, to }) => sum + to - from, 0);
         continue;
       }
       const halves = await this.#divide(part, result.words, tally);
@@ -209,7 +208,7 @@ class InfluxFeed implements Sink {
       const middle = part.length >> 1;
       return [part.slice(middle), part.slice(0, middle)];
     }
-    if (first.values.length > 1) {
+    if (first.to - first.from > 1) {
       return this.#encoder
         .single(first)
         .map((point) => [point])
@@ -261,7 +260,8 @@ class InfluxFeed implements Sink {
 
   #offend(point: InfluxPoint, words: string, tally: Tally): void {
     const { clock = Date.now } = this.#options;
-    for (const { sequence, device, quantity, timeMs, value } of point.values) {
+    for (let row = point.from; row < point.to; row += 1) {
+      const { sequence, device, quantity, timeMs, value } = point.values.at(row);
       tally.offenders.push({ sequence, device, quantity, timeMs, value, words, atMs: clock() });
     }
   }

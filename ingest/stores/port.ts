@@ -27,6 +27,24 @@ export interface Values extends Iterable<IdentifiedValue> {
   add(value: Value, receivedMs: number, message: number): void;
 }
 
+/** The values of a quantity of a device with the same attributes. */
+export interface SeriesName {
+  readonly device: string;
+  readonly quantity: string;
+  readonly attributes: string;
+}
+
+/** Stored values read back, in the order of storing. Row `i` of each column belongs together; times in epoch milliseconds. */
+export interface StoredValues extends Iterable<IdentifiedValue> {
+  readonly count: number;
+  /** Of the last row; 0 when there is none. */
+  readonly lastSequence: number;
+  readonly series: readonly SeriesName[];
+  readonly timeMs: Float64Array;
+  readonly value: Float64Array;
+  at(row: number): IdentifiedValue;
+}
+
 /** What a batch adds to one device's account of one local day. All counts may be negative (a replay moves them). */
 export interface LedgerDelta {
   /** Local day of receipt, `YYYY-MM-DD`. */
@@ -216,7 +234,7 @@ export interface History {
   forget(): Promise<void>;
   commit(batch: HistoryBatch): Promise<void>;
   /** Stored values with sequence above `after`, oldest first, whole messages, at most about `limit`. For sinks and for rules after a crash. */
-  after(sequence: number, limit: number): Promise<IdentifiedValue[]>;
+  after(sequence: number, limit: number): Promise<StoredValues>;
   readings(query: ReadingsQuery): Promise<Page<StoredReading>>;
   series(query: SeriesQuery): Promise<SeriesPoint[]>;
   /** What a counter showed, oldest first: about `limit` values. */

@@ -1,4 +1,5 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import type { SeriesName } from "./port.js";
 import { numberOf, rowsOf, textOf } from "./sql.js";
 
 /** The newest stored value of a series. */
@@ -10,12 +11,9 @@ export interface NewestValue {
   sequence: number;
 }
 
-/** One series: the values of a quantity of a device with the same attributes. */
-export interface Series {
+/** One series, with its newest value. */
+export interface Series extends SeriesName {
   readonly id: number;
-  readonly device: string;
-  readonly quantity: string;
-  readonly attributes: string;
   /** Committed. */
   newest: NewestValue | undefined;
   /** Identified, not yet committed. */

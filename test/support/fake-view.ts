@@ -15,6 +15,7 @@ import type {
 import { fakeMeters } from "./fake-meters.js";
 import { pageFrom } from "./fake-page.js";
 import { fakeStrangers } from "./fake-strangers.js";
+import { storedOf } from "./stored.js";
 
 /** Everything that a test may look into or break. */
 export interface FakeView extends IngestView {
@@ -225,7 +226,7 @@ export function makeFakeView(): FakeView {
           limit,
         ),
       status: async () => ({ hotRows: 3, sealedDays: 0, sealedBytes: 0, faults: [] }),
-      after: async () => [],
+      after: async () => storedOf([]),
     },
     registry: {
       city: { name: "Kraków", timeZone: "Europe/Warsaw", language: "pl" },
