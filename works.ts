@@ -9,7 +9,7 @@ import { readVersion } from "./config.js";
 import { runFileName } from "./dashboards/client/address.js";
 import { openUsers } from "./dashboards/users.js";
 import { startServer } from "./dashboards/server.js";
-import { createValidator, openCodecs, openRegistry, unitOf } from "./devices/index.js";
+import { createValidator, expectedReports, openCodecs, openRegistry, unitOf } from "./devices/index.js";
 import { openAlerts, startDeliverer } from "./ingest/alerts/index.js";
 import { startClockwork } from "./ingest/clockwork.js";
 import { writeRunFile } from "./ingest/data-folder.js";
@@ -64,8 +64,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       classOf: (device) => registry.device(device)?.class,
       unitOf,
       devices: () => registry.devices().map(({ id }) => id),
-      everyMsOf: (device) => registry.device(device)?.everyMs,
-      sinceMsOf: (device) => registry.device(device)?.sinceMs,
+      ...expectedReports(registry),
       clock,
       lateAfterMs: config.limits.lateAfter,
       hotDays: config.history.hotDays,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { meterAnswer } from "./meter-answer.js";
 
 /** RFC 3339 in UTC. */
 const time = z.string().describe("RFC 3339, UTC");
@@ -60,18 +61,6 @@ export const placeSchema = z.object({
 /** The newest value of a quantity. */
 export const latestSchema = z.object({ quantity: z.string(), unit: z.string(), value: z.number(), time });
 
-/** A register as it is described: in the unit of its quantity; `maxRate` is the most in an hour. */
-const registerAnswer = z.object({
-  serial: z.string(),
-  ...z.object({ digits: z.number(), bits: z.number(), backflow: z.number(), start: z.number() }).partial()
-    .shape,
-  ...z.object({ resolution: z.number(), multiplier: z.number(), maxRate: z.number(), installed: time }).shape,
-});
-const meterAnswer = z.object({
-  parent: z.string().nullable().describe("the device whose meter is upstream of this one"),
-  registers: z.record(z.string(), registerAnswer).describe("by the quantity that they count"),
-});
-
 /** Whether a device is there by its own word (last will, availability, birth and death), and since when. */
 export const presenceSchema = z
   .object({ online: z.boolean(), since: time })
@@ -94,6 +83,8 @@ export const deviceSchema = z.object({
   emptyMm: z.number().nullable(),
   fullMm: z.number().nullable(),
   meter: meterAnswer.nullable(),
+  commissioned: time.nullable().describe("when its service began"),
+  decommissioned: time.nullable().describe("when its service ended"),
   since: time.describe("when it entered the registry"),
   presence: presenceSchema.nullable(),
   latest: z.array(latestSchema),
@@ -120,6 +111,10 @@ export const readingSchema = z.object({
   time,
   value: z.number(),
   attributes: z.record(z.string(), z.string()),
+  outside: z
+    .enum(["before-commissioning", "after-decommissioning"])
+    .nullable()
+    .describe("its time lies outside the device's service, as the registry knows it now"),
   receivedAt: time,
   sequence: z.number().int().nullable().describe("order of storing; null once its day is sealed"),
 });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { meterSchema } from "../devices/index.js";
 import type { DeviceInput } from "../ingest/index.js";
 import { pointSchema } from "./api.js";
-import { given, idSchema } from "./query.js";
+import { given, idSchema, timeSchema } from "./query.js";
 
 /** What is said of a device when it is registered; `null` is the same as leaving it out. */
 export const deviceBody = z.strictObject({
@@ -21,6 +21,10 @@ export const deviceBody = z.strictObject({
   emptyMm: z.number().nonnegative().nullish().describe("sensor to the floor of the empty container"),
   fullMm: z.number().nonnegative().nullish().describe("sensor to the surface of the full one"),
   meter: meterSchema.nullish(),
+  commissioned: timeSchema
+    .nullish()
+    .describe("when its service began; readings before it are kept and marked"),
+  decommissioned: timeSchema.nullish().describe("when its service ended; readings from then on too"),
 });
 
 /** The same as the registry takes it. */

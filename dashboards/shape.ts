@@ -10,7 +10,7 @@ import type {
   Stranger,
   UnmappedField,
 } from "../ingest/index.js";
-import { type DeviceEntry, type MeterEntry, unitOf } from "../devices/index.js";
+import { type DeviceEntry, type MeterEntry, outsideService, unitOf } from "../devices/index.js";
 import type * as api from "./api.js";
 import { isoOf, isoOrNull } from "./query.js";
 import type { Offender, SinkStanding } from "./sinks.js";
@@ -20,13 +20,14 @@ import type { UnmappedDocument } from "./unmapped.js";
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 /** A stored reading as it is answered. */
-export const readingOf = (reading: StoredReading): api.Reading => ({
+export const readingOf = (reading: StoredReading, device: DeviceEntry | undefined): api.Reading => ({
   device: reading.device,
   quantity: reading.quantity,
   unit: reading.unit,
   time: isoOf(reading.timeMs),
   value: reading.value,
   attributes: reading.attributes,
+  outside: (device && outsideService(device, reading.timeMs)) ?? null,
   receivedAt: isoOf(reading.receivedMs),
   sequence: reading.sequence ?? null,
 });
@@ -72,6 +73,8 @@ export const deviceOf = (
   emptyMm: device.emptyMm ?? null,
   fullMm: device.fullMm ?? null,
   meter: device.meter ? meterOf(device.meter) : null,
+  commissioned: isoOrNull(device.commissioned),
+  decommissioned: isoOrNull(device.decommissioned),
   since: isoOf(device.sinceMs),
   presence: presence ? { online: presence.online, since: isoOf(presence.sinceMs) } : null,
   latest: latest.map(({ quantity, unit, value, timeMs }) => ({ quantity, unit, value, time: isoOf(timeMs) })),

@@ -19,9 +19,12 @@ export function cityText(
   const { name, timeZone, language } = registry.city;
   const devices = registry
     .devices()
-    .map(({ everyMs, sinceMs: _since, ...rest }) =>
-      everyMs === undefined ? rest : { ...rest, every: everyMs },
-    );
+    .map(({ everyMs, sinceMs: _since, commissioned, decommissioned, ...rest }) => ({
+      ...rest,
+      ...(everyMs === undefined ? {} : { every: everyMs }),
+      ...(commissioned === undefined ? {} : { commissioned: new Date(commissioned).toISOString() }),
+      ...(decommissioned === undefined ? {} : { decommissioned: new Date(decommissioned).toISOString() }),
+    }));
   const credentials = registry.credentials().map(({ user, publishesFor, publish, subscribe }) => ({
     user,
     secretFile: `secrets/${user}`,

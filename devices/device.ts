@@ -6,6 +6,7 @@ import { meterSchema } from "./meter.js";
 import { deviceClasses } from "./quantity.js";
 import type { DeviceEntry } from "./registry.js";
 import { durationSchema } from "./rule.js";
+import { moment } from "./service-time.js";
 
 /** Id of a device or a user: safe in a topic, in a line of InfluxDB, in a file's name. */
 export const deviceId = z
@@ -60,7 +61,14 @@ const parts = {
     .optional()
     .describe("distance to the surface of the full bin, mm"),
   meter: meterSchema.optional(),
+  commissioned: moment.optional().describe("when its service began; readings before it are kept and marked"),
+  decommissioned: moment.optional().describe("when its service ended; readings from then on too"),
 };
+
+type Service = { commissioned?: number | undefined; decommissioned?: number | undefined };
+const isService = ({ commissioned, decommissioned }: Service): boolean =>
+  commissioned === undefined || decommissioned === undefined || commissioned < decommissioned;
+const serviceFault = { path: ["decommissioned"], message: "must be after commissioned" };
 
 type Container = { emptyMm?: number | undefined; fullMm?: number | undefined };
 const isContainer = ({ emptyMm, fullMm }: Container): boolean =>
@@ -70,11 +78,13 @@ const containerFault = { path: ["emptyMm"], message: "must be greater than fullM
 /** A device as `city.yaml` writes it. */
 export const deviceSchema = z
   .strictObject({ ...parts, every: interval.optional().describe("how often it reports") })
-  .refine(isContainer, containerFault);
+  .refine(isContainer, containerFault)
+  .refine(isService, serviceFault);
 
 const entrySchema = z
   .strictObject({ ...parts, everyMs: interval.optional() })
-  .refine(isContainer, containerFault);
+  .refine(isContainer, containerFault)
+  .refine(isService, serviceFault);
 
 /** Holds a device that comes in by another way than a city file to the same bounds. Throws `device-invalid`, saying what to write. */
 export function checkDevice(device: Omit<DeviceEntry, "sinceMs">): void {

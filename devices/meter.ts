@@ -2,23 +2,10 @@ import { z } from "zod";
 import { isIdentifier } from "./identifier.js";
 import { quantities } from "./quantity.js";
 import type { MeterEntry } from "./registry.js";
-import { parseTime } from "./time.js";
+import { moment } from "./service-time.js";
 import type { FaultReport } from "./yaml-file.js";
 
 const figure = z.number().positive().max(1e15);
-
-const moment = z
-  .union([
-    z.int().nonnegative(),
-    z
-      .string()
-      .transform(parseTime)
-      .refine(
-        (ms) => Number.isFinite(ms),
-        "a date and time with its offset, such as 2024-05-01T10:00:00+02:00",
-      ),
-  ])
-  .describe("a date and time with its offset; a bare number is epoch milliseconds");
 
 const plate = {
   serial: z.string().refine(isIdentifier, "1 to 128 printable characters"),

@@ -19,6 +19,9 @@ export interface DeviceEntry {
   emptyMm?: number;
   fullMm?: number;
   meter?: MeterEntry;
+  /** When its service began and ended, epoch milliseconds: readings of other times are kept and marked. */
+  commissioned?: number;
+  decommissioned?: number;
   /** When it entered the registry. */
   sinceMs: number;
 }

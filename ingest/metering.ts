@@ -193,8 +193,14 @@ export class Metering implements Meters {
     if (!found) throw new ObiegError("device-not-found", `there is no device ${device}`);
     const withdrawn = new Set(written.map((entry) => (entry.kind === "withdrawn" ? entry.entry : "")));
     const begins = written.some(({ kind, id }) => kind === "installed" && !withdrawn.has(id));
-    if (begins && !found.meter?.registers[quantity]) return [...written];
-    return [beginningOf(found, quantity, unitOf(quantity)), ...written];
+    const isTold = begins && !found.meter?.registers[quantity];
+    const life = isTold ? [...written] : [beginningOf(found, quantity, unitOf(quantity)), ...written];
+    const { decommissioned } = found;
+    const last = decommissioned === undefined ? undefined : readLife(life).spans.at(-1);
+    if (decommissioned === undefined || !last || last.toMs < Infinity || last.fromMs >= decommissioned)
+      return life;
+    const said = { id: `${device}/${quantity}/decommissioned`, who: "registry", why: "decommissioned" };
+    return [...life, { ...said, kind: "removed", recordedMs: found.sinceMs, timeMs: decommissioned }];
   }
 
   /**

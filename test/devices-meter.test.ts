@@ -84,6 +84,26 @@ test("meters and what is upstream of them come back from the registry as they we
   expect(Object.keys(registry.device("em-1")?.meter?.registers ?? {})).toHaveLength(2);
 });
 
+test("the time of service comes back as it was written, and must end after it began", async () => {
+  const registry = openRegistry(state, () => 1);
+  const service = `commissioned: "2026-01-10T08:00:00+01:00", decommissioned: "2026-09-30T12:00:00+02:00"`;
+  const city = parseCity(metered.replace("fraction: bio", `fraction: bio, ${service}`), outside);
+  await registry.apply(city, "ewa");
+  const [commissioned, decommissioned] = ["2026-01-10T07:00:00Z", "2026-09-30T10:00:00Z"].map(Date.parse);
+  expect(registry.device("bin-1")).toMatchObject({ commissioned, decommissioned });
+  const text = registry.exportCity();
+  expect(text).toContain("commissioned: 2026-01-10T07:00:00.000Z");
+  expect(parseCity(text, outside).devices).toEqual(city.devices);
+  const backwards = service.replace("2026-09", "2025-09");
+  expect(
+    faultsOf(metered.replace("fraction: bio", `fraction: bio, ${backwards}`)).map(([, path]) => path),
+  ).toEqual(["devices.0.decommissioned"]);
+  const bin = { id: "bin-1", class: "bin", place: "krakow" };
+  await expect(registry.putDevice({ ...bin, commissioned: 2, decommissioned: 2 }, "ewa")).rejects.toThrow(
+    /decommissioned: must be after commissioned/,
+  );
+});
+
 test("two meters that are put below one another at once: the second is refused", async () => {
   const registry = openRegistry(state, () => 1);
   await registry.apply(parseCity(metered, outside), "ewa");

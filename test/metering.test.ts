@@ -44,13 +44,15 @@ let dir = "";
 let state: StateStore;
 let store: TestHistory;
 let metering: Metering;
+let registered = device;
 beforeEach(async () => {
+  registered = device;
   dir = mkdtempSync(join(tmpdir(), "obieg-metering-"));
   state = openState(join(dir, "state"));
   store = await openTestHistory({ dir, hotDays: 2 });
   metering = new Metering({
     history: store.history,
-    registry: { device: (id) => (id === "d0" ? device : undefined) },
+    registry: { device: (id) => (id === "d0" ? registered : undefined) },
     entries: new MeterEntries(state),
     waitMs,
     clock: () => store.clock.nowMs,
@@ -225,4 +227,25 @@ test("entries are only added to, told in their order, the same one once, and non
   expect(new MeterEntries(copied).of("d0", name.quantity)).toEqual([first, gone]);
   await copied.close();
   rmSync(copy, { recursive: true, force: true });
+});
+
+test("nothing flows outside a device's service, unless its meter's own life says so", async () => {
+  const at = (quarter: number): number => noonMs - dayMs + quarter * quarterMs;
+  const readings = [100, 101, 103, 106, 110].map((value, quarter) => valueAt(at(quarter), value));
+  await take(store.history, readings);
+  const { meter: _meter, ...bare } = device;
+  const amounts = async (): Promise<number[]> =>
+    (await asked(at(0), at(5))).map(({ amount }) => Number(amount.toFixed(6)));
+  expect(await amounts()).toEqual([1, 2, 3, 4]);
+  registered = { ...bare, commissioned: at(1), decommissioned: at(4) };
+  expect(await amounts()).toEqual([2, 3]);
+  // Removed by protocol before the service ended: the protocol says when, and what it showed.
+  await metering.append(
+    name,
+    { kind: "removed", timeMs: at(3) + 300_000, final: 106.5, why: "protocol" },
+    "ewa",
+  );
+  expect(await amounts()).toEqual([2, 3, 0.5]);
+  registered = { ...device, decommissioned: at(4) };
+  expect(await amounts()).toEqual([1, 2, 3, 0.5]);
 });

@@ -131,3 +131,28 @@ test("after a clock that was a day ahead was mended, thresholds see values again
   b.nowMs -= 86_400_000;
   expect(await b.sends(90)).toEqual(["full bin-1 raised"]);
 });
+
+test("a device is silent only while it is in service, and judged by its values of that time alone", async () => {
+  const commissioned = startMs + 100 * minute;
+  const decommissioned = startMs + 400 * minute;
+  const registry = new TestRegistry([{ commissioned, decommissioned }]);
+  const b = bench([silent(), fillRule()], registry);
+  await b.judge();
+  // On the workbench: neither silent nor full.
+  expect(await b.pass(50 * minute)).toEqual([]);
+  expect(await b.sends(99)).toEqual([]);
+  expect(await b.pass(49 * minute)).toEqual([]);
+  // In service it has three intervals to say something.
+  expect(await b.pass(45 * minute)).toEqual([]);
+  expect(await b.pass(46 * minute)).toEqual(["silent bin-1 raised"]);
+  expect((await b.sends(99)).toSorted()).toEqual(["full bin-1 raised", "silent bin-1 resolved"]);
+  // What was measured before its service, and comes late, says nothing of it.
+  expect(await b.sends(10, { timeMs: startMs })).toEqual([]);
+  expect(await b.pass(100 * minute)).toEqual(["silent bin-1 raised"]);
+  // Taken out of service, nothing is expected of it; what still comes is judged by no rule.
+  b.nowMs = decommissioned;
+  b.engine.refresh();
+  expect((await b.judge()).toSorted()).toEqual(["full bin-1 resolved", "silent bin-1 resolved"]);
+  expect(await b.sends(99)).toEqual([]);
+  expect(await b.pass(1_000 * minute)).toEqual([]);
+});

@@ -27,6 +27,33 @@ test("a day's account balances, with slots of 23, 24 and 25 hours, the same befo
   await history.close();
 });
 
+test("slots are expected until a device's service ends, by the day's account and by a series", async () => {
+  // Out of service from half past eight on: 34 quarters since midnight, 2 since eight.
+  const { history, clock } = await openTestHistory({
+    devices: () => ["d0"],
+    untilMsOf: () => noonMs - 14 * quarterMs,
+  });
+  clock.nowMs = noonMs + 86_400_000;
+  await take(history, [valueAt(noonMs - 15 * quarterMs, 1), valueAt(noonMs - 3 * quarterMs, 2)]);
+  const accounts = await history.ledger({ fromDay: "2026-06-10", toDay: "2026-06-11" });
+  expect(accounts.map(({ day, slots }) => [day, slots])).toEqual([
+    ["2026-06-10", { expected: 34, covered: 1, missing: 33 }],
+  ]);
+  const range = { fromMs: noonMs - 16 * quarterMs, toMs: noonMs };
+  const series = await history.series({
+    ...range,
+    devices: ["d0"],
+    quantity: "energy_import_kwh",
+    step: "hour",
+    timeZone: "Europe/Warsaw",
+  });
+  expect(series.map(({ count, expected }) => [count, expected])).toEqual([
+    [1, 2],
+    [1, 0],
+  ]);
+  await history.close();
+});
+
 test("slots are expected only once they have ended, and only of devices that existed", async () => {
   const { history, clock } = await openTestHistory({
     sinceMsOf: (device) => (device === "d1" ? noonMs - 2 * quarterMs : noonMs - 30 * 86_400_000),

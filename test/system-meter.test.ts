@@ -69,11 +69,12 @@ const publish = async (...readings: [clock: string, value: number][]): Promise<v
   expect([code, output]).toEqual([0, ""]);
 };
 const night = `quantity=${quantity}&from=${at("21:00")}&to=${at("03:00")}`;
-const list = async <T>(path: string): Promise<T[]> => {
-  const { status, body, text } = await obieg.api(`/api/v1/devices/em-9/${path}`);
+const itemsOf = async <T>(path: string): Promise<T[]> => {
+  const { status, body, text } = await obieg.api(`/api/v1/${path}`);
   if (status !== 200) throw new Error(text);
   return (body as { items: T[] }).items;
 };
+const list = <T>(path: string): Promise<T[]> => itemsOf<T>(`devices/em-9/${path}`);
 const rows = (items: Interval[]): (string | number)[][] =>
   items.map(({ from, to, amount, mark, why }) => [
     `${from.slice(11, 16)}-${to.slice(11, 16)}`,
@@ -224,4 +225,38 @@ test("what was written of a meter stands in a backup", async () => {
   obieg = original;
   await restored.stop();
   expect(read).toEqual(amounts);
+});
+
+test("a reading outside a device's service is kept, marked and counted by no meter", async () => {
+  const device = { class: "electricity-meter", place: "krakow", everySeconds: 900 };
+  const put = (service: object): ReturnType<Obieg["api"]> =>
+    obieg.api("/api/v1/devices/em-9", {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ ...device, ...service }),
+    });
+  const marks = async (): Promise<(string | null)[][]> =>
+    (
+      await itemsOf<{ time: string; outside: string | null }>(`readings?device=em-9&quantity=${quantity}`)
+    ).map(({ time, outside }) => [time.slice(11, 16), outside]);
+  const readings = await marks();
+  expect(readings).toHaveLength(12);
+  expect(readings.every(([, outside]) => outside === null)).toBe(true);
+  const { status, body } = await put({ commissioned: at("22:15"), decommissioned: at("23:15") });
+  expect([status, body]).toMatchObject([
+    200,
+    { commissioned: at("22:15"), decommissioned: at("23:15"), meter: null },
+  ]);
+  const told = await marks();
+  expect(told.filter(([, outside]) => outside !== null)).toEqual([
+    ["21:45", "before-commissioning"],
+    ["23:15", "after-decommissioning"],
+    ["23:30", "after-decommissioning"],
+    ["23:45", "after-decommissioning"],
+    ["00:30", "after-decommissioning"],
+    ["01:30", "after-decommissioning"],
+    ["02:00", "after-decommissioning"],
+  ]);
+  expect(told.map(([time]) => time)).toEqual(readings.map(([time]) => time));
+  expect((await put({ commissioned: at("23:15"), decommissioned: at("22:15") })).status).toBe(422);
 });

@@ -54,7 +54,17 @@ export function readingsRoutes(api: Api, parts: RouteParts): void {
       const devices = devicesAsked(parts, named, where);
       return answerList(parts, request, reply, {
         name: "readings",
-        columns: ["device", "quantity", "unit", "time", "value", "attributes", "receivedAt", "sequence"],
+        columns: [
+          "device",
+          "quantity",
+          "unit",
+          "time",
+          "value",
+          "attributes",
+          "receivedAt",
+          "sequence",
+          "outside",
+        ],
         limit,
         cursor,
         read: async (at, most) => {
@@ -63,7 +73,8 @@ export function readingsRoutes(api: Api, parts: RouteParts): void {
             ...given({ devices, quantity: of, fromMs: from, toMs: to, cursor: at }),
             limit: most,
           });
-          return { items: page.items.map(readingOf), next: page.next ?? null };
+          const items = page.items.map((one) => readingOf(one, view.registry.device(one.device)));
+          return { items, next: page.next ?? null };
         },
       });
     },

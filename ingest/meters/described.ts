@@ -52,7 +52,7 @@ export function beginningOf(device: DeviceEntry, quantity: string, unit: string)
     recordedMs: device.sinceMs,
     who: "registry",
     why: described ? "described" : "assumed",
-    timeMs: described?.installed ?? 0,
+    timeMs: described?.installed ?? device.commissioned ?? 0,
     register: registerOf(plate, unit),
     ...(described?.start === undefined ? {} : { start: described.start }),
   };

@@ -1,4 +1,4 @@
-import { matchesGlob, type RegistryView, type Rule } from "../../devices/index.js";
+import { matchesGlob, outsideService, type RegistryView, type Rule } from "../../devices/index.js";
 import type { AlertTransition } from "../alerts/port.js";
 import type { IdentifiedValue, StateStore } from "../stores/port.js";
 import { DeadlineHeap } from "./heap.js";
@@ -192,13 +192,14 @@ export class Engine implements RuleEngine {
       const due = this.#steadyHeap.popDue(steadyMs) ?? this.#listenedHeap.popDue(listenedMs);
       if (!due) return;
       due.queued = false;
-      if (this.#isWatched(due) && seeDeadline(due, context)) this.#mark(due, true);
+      const { service = {} } = this.#watches.get(due.device) ?? {};
+      if (this.#isWatched(due) && seeDeadline(due, service, context)) this.#mark(due, true);
     }
   }
 
   #see(value: IdentifiedValue, context: FoldContext): void {
     const watches = this.#watches.get(value.device) ?? this.#watchNew(value.device, value.receivedMs);
-    if (!watches) return;
+    if (!watches || outsideService(watches.service, value.timeMs)) return;
     for (const watch of watches.thresholds.get(value.quantity) ?? []) {
       this.#mark(watch, seeValue(watch, value, context));
     }
@@ -249,7 +250,8 @@ export class Engine implements RuleEngine {
   }
 
   #watch(device: string, nowMs: number): DeviceWatches {
-    const watches: DeviceWatches = { thresholds: new Map(), silents: new Map(), anyLife: [] };
+    const service = this.#registry.device(device) ?? {};
+    const watches: DeviceWatches = { service, thresholds: new Map(), silents: new Map(), anyLife: [] };
     this.#watches.set(device, watches);
     for (const rule of this.#rules) {
       const watch = this.#watchRule(rule, device, nowMs);
@@ -263,7 +265,7 @@ export class Engine implements RuleEngine {
 
   #watchRule(rule: Rule, device: string, nowMs: number): Watch | undefined {
     const entry = this.#registry.device(device);
-    if (!entry) return undefined;
+    if (!entry || outsideService(entry, nowMs) === "after-decommissioning") return undefined;
     if (rule.class !== undefined && rule.class !== entry.class) return undefined;
     if (rule.devices && !rule.devices.some((glob) => matchesGlob(glob, device))) return undefined;
     if (rule.place !== undefined && !this.#membersOf(rule.place).has(device)) return undefined;

@@ -1,4 +1,10 @@
-import type { Rule, SilentRule, ThresholdRule } from "../../devices/index.js";
+import {
+  outsideService,
+  type Rule,
+  type ServiceTime,
+  type SilentRule,
+  type ThresholdRule,
+} from "../../devices/index.js";
 import type { AlertTransition } from "../alerts/port.js";
 import type { IdentifiedValue } from "../stores/port.js";
 import type { RuleTime } from "./time.js";
@@ -163,12 +169,20 @@ export function seeLife(watch: SilentWatch, value: IdentifiedValue, context: Fol
   return true;
 }
 
-/** Lets a watch see that its deadline came. True when its phase changed. */
-export function seeDeadline(watch: Watch, context: FoldContext): boolean {
+/**
+ * Lets a watch see that its deadline came. True when its phase changed.
+ * Nothing is expected of a device outside its service; its silence counts from when that begins.
+ */
+export function seeDeadline(watch: Watch, service: ServiceTime, context: FoldContext): boolean {
   if (isSilent(watch)) {
-    const now = context.time.listenedMs;
+    const { listenedMs: now, wallMs } = context.time;
     const { state, allowedMs } = watch;
     if (state.raised) return false;
+    if (outsideService(service, wallMs)) {
+      state.heardAt = now + Math.max(0, (service.commissioned ?? wallMs) - wallMs);
+      context.schedule(watch, state.heardAt + allowedMs);
+      return true;
+    }
     if (now < state.heardAt + allowedMs) {
       context.schedule(watch, state.heardAt + allowedMs);
       return false;
@@ -196,6 +210,8 @@ export function seeDeadline(watch: Watch, context: FoldContext): boolean {
 
 /** Everything watched at one device, by what comes in. */
 export interface DeviceWatches {
+  /** Values of other times are judged by no rule. */
+  service: ServiceTime;
   thresholds: Map<string, ThresholdWatch[]>;
   silents: Map<string, SilentWatch[]>;
   /** Silent rules that any quantity satisfies. */

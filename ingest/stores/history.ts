@@ -285,6 +285,7 @@ export async function openHistory(options: HistoryOptions): Promise<EmbeddedHist
   const complete = {
     hotDays: 2,
     holdDays: 30,
+    untilMsOf: () => undefined,
     quarantineDays: Number.POSITIVE_INFINITY,
     memoryLimit: "100MB",
     onTorn: () => undefined,

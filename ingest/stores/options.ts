@@ -14,8 +14,10 @@ export interface HistoryOptions {
   devices(): readonly string[];
   /** Reporting interval, milliseconds. */
   everyMsOf(device: string): number | undefined;
-  /** When a device entered the registry, epoch milliseconds. */
+  /** Since when a device is expected to report: when it entered the registry, or its service began; epoch milliseconds. */
   sinceMsOf(device: string): number | undefined;
+  /** Until when it is; for ever unless told. */
+  untilMsOf?(device: string): number | undefined;
   clock(): number;
   /** A value received longer than this after its time is late. */
   lateAfterMs: number;

@@ -208,7 +208,8 @@ function expectedIn(
     const everyMs = core.options.everyMsOf(device);
     if (everyMs === undefined || everyMs <= 0) return undefined;
     const from = Math.max(fromMs, core.options.sinceMsOf(device) ?? fromMs);
-    expected += Math.max(0, Math.floor((Math.min(toMs, nowMs) - from) / everyMs));
+    const to = Math.min(toMs, nowMs, core.options.untilMsOf(device) ?? nowMs);
+    expected += Math.max(0, Math.floor((to - from) / everyMs));
   }
   return expected;
 }

@@ -24,12 +24,14 @@ export function slotsOf(
   const { options } = core;
   const everyMs = options.everyMsOf(device);
   const sinceMs = options.sinceMsOf(device);
+  const untilMs = Math.min(nowMs, options.untilMsOf(device) ?? nowMs);
   const lengthMs = toMs - fromMs;
   if (everyMs === undefined || everyMs <= 0 || everyMs > 25 * 3_600_000 || sinceMs === undefined) {
     return undefined;
   }
   const count = Math.max(1, Math.floor(lengthMs / everyMs));
-  const end = nowMs >= toMs ? count : Math.min(count - 1, Math.floor((nowMs - fromMs) / everyMs));
+  const end =
+    untilMs >= toMs ? count : Math.max(0, Math.min(count - 1, Math.floor((untilMs - fromMs) / everyMs)));
   const first = Math.max(0, Math.ceil((sinceMs - fromMs) / everyMs));
   return { everyMs, first, end: Math.max(first, end), count };
 }

@@ -35,6 +35,7 @@ export async function openSharedHistory(): Promise<SharedHistory> {
         options: {
           hotDays: 2,
           holdDays: 30,
+          untilMsOf: () => undefined,
           quarantineDays: Number.POSITIVE_INFINITY,
           memoryLimit: "100MB",
           onTorn: () => undefined,
