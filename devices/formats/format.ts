@@ -10,6 +10,8 @@ export interface ParsedField {
   value: unknown;
   /** Event time, epoch milliseconds; NaN is a fault. */
   timeMs: number;
+  /** A time of its own without an offset, in the zone of the source: taken instead of `timeMs`, near which it is. */
+  localTime?: string;
   /** JSON pointer into the payload. */
   path: string;
   /** What the format knows of it: a vocabulary name, or a stem with `unit`. Without it a source's map has to say. */
@@ -57,13 +59,15 @@ export type Parsed =
       identifiers?: Readonly<Record<string, string>>;
       fields: ParsedField[];
       faults: Fault[];
+      /** True when any program could have published it on such a topic: under a name that isn't known it is somebody else's. */
+      isDoubtful?: boolean;
       presence?: readonly ParsedPresence[];
       frame?: Frame;
       /** The payload, where a source may name its device by a field of it. */
       body?: unknown;
     }
   | { kind: "ignored"; reason: string; identity?: string; presence?: readonly ParsedPresence[] }
-  | { kind: "refused"; identity: string | undefined; fault: Fault };
+  | { kind: "refused"; identity: string | undefined; fault: Fault; isDoubtful?: boolean };
 
 /**
  * Port of every format that isn't native: it reads a payload; which device and quantity are meant is `interpret.ts`'s.

@@ -155,7 +155,10 @@ export function interpret(
         continue;
       }
       const part = field.identity === undefined ? { device: main, into: own } : partOf(field.identity);
-      takeField(field, mappingOf(field.from, part.device?.model), part.into);
+      const { localTime } = field;
+      const timed =
+        localTime === undefined ? field : { ...field, timeMs: clock.read(localTime, field.timeMs) };
+      takeField(timed, mappingOf(field.from, part.device?.model), part.into);
     }
     // A message of several devices counts under one that is known, so that a stranger among them costs the others nothing.
     const known = main ? undefined : [...parts.values()].find(({ device }) => device)?.into;
@@ -181,6 +184,8 @@ export function interpret(
       const isNamed = identity !== undefined && isIdentifier(identity);
       const aliases = aliasesOf(parsed);
       const device = isNamed ? find(registry, identity, aliases) : undefined;
+      if (parsed.kind !== "ignored" && parsed.isDoubtful && !device && source.topics === undefined)
+        return { kind: "ignored", reason: "somebody-elses" };
       if (parsed.kind === "ignored")
         return {
           kind: "ignored",

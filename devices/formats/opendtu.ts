@@ -44,7 +44,12 @@ export const openDtu: Format = {
     const value = /^[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
     if (Number.isNaN(value)) {
       const detail = `${key.slice(0, 40)} should be one bare number`;
-      return { kind: "refused", identity: serial, fault: { code: "wrong-type", path: "", detail } };
+      return {
+        kind: "refused",
+        identity: serial,
+        isDoubtful: true,
+        fault: { code: "wrong-type", path: "", detail },
+      };
     }
     const name = channel === "0" && Object.hasOwn(grid, key) ? grid[key] : undefined;
     const field: ParsedField = {

@@ -162,9 +162,19 @@ export const shelly: Format = {
     if (!isFrame && !Object.hasOwn(components, kind))
       return { kind: "ignored", reason: "component", identity };
     const read = readObject(message.payload);
-    if ("fault" in read) return { kind: "refused", identity, fault: read.fault };
+    if ("fault" in read) return { kind: "refused", identity, fault: read.fault, isDoubtful: true };
     if (isFrame) return frameOf(message, read.object, identity);
     const fields = componentFields(last, read.object, "", identity, message.receivedMs);
-    return { kind: "parsed", identity, ...macOf(identity), fields, faults: [], body: read.object };
+    const { id, rssi } = read.object;
+    const isDoubtful = typeof (kind === "wifi" ? rssi : id) !== "number";
+    return {
+      kind: "parsed",
+      identity,
+      ...macOf(identity),
+      fields,
+      faults: [],
+      isDoubtful,
+      body: read.object,
+    };
   },
 };

@@ -187,13 +187,20 @@ export const tasmota: Format = {
           }
         : { kind: "ignored", reason: "answer", identity };
     const read = readObject(message.payload);
-    if ("fault" in read) return { kind: "refused", identity, fault: read.fault };
+    if ("fault" in read) return { kind: "refused", identity, fault: read.fault, isDoubtful: true };
     const inner = kind === "SENSOR" || kind === "STATE" ? read.object : read.object["StatusSNS"];
     const body = isObject(inner) ? inner : {};
     const timeMs = timeOf(body, message, clock);
     const fields = kind === "STATE" ? stateOf(body, timeMs) : telemetryOf(body, timeMs);
     const base = inner === read.object ? "" : "/StatusSNS";
     const placed = base === "" ? fields : fields.map((field) => ({ ...field, path: `${base}${field.path}` }));
-    return { kind: "parsed", identity, fields: placed, faults: [], body: read.object };
+    return {
+      kind: "parsed",
+      identity,
+      fields: placed,
+      faults: [],
+      isDoubtful: typeof body["Time"] !== "string",
+      body: read.object,
+    };
   },
 };

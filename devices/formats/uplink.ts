@@ -1,9 +1,10 @@
 import { parseTime } from "../time.js";
 import { createResolver } from "../unit.js";
 import type { Frame, ParsedField } from "./format.js";
-import { isObject, leavesOf, step } from "./json.js";
+import { isObject, type JsonObject, leavesOf, step } from "./json.js";
 
 const resolve = createResolver();
+const maxListed = 1_000;
 
 /** Fields of a normalized payload, whose units its schema fixes. Source: TheThingsNetwork/lorawan-devices, lib/payload.json. */
 const normalizedNames: Readonly<Record<string, readonly [name: string, unit?: string]>> = {
@@ -58,6 +59,41 @@ export function signalOf(heard: unknown, base: string, timeMs: number): ParsedFi
   ];
 }
 
+/** The same key however it is capitalised. */
+function under(object: JsonObject, name: string): unknown {
+  const key = Object.keys(object).find((one) => one.toLowerCase() === name);
+  return key === undefined ? undefined : object[key];
+}
+
+/**
+ * A list of readings `{type, value, unit, timestamp}`, as meters give that repeat the hours before: each is called `{list}.{type}`
+ * and has a time of its own, mostly without an offset. Undefined when it is another list.
+ * Source: TheThingsNetwork/lorawan-devices, vendor/kamstrup/mbusparser.yaml.
+ */
+function readingsOfList(
+  list: readonly unknown[],
+  name: string,
+  base: string,
+  timeMs: number,
+): ParsedField[] | undefined {
+  const isReading = (one: unknown): one is JsonObject =>
+    isObject(one) && typeof under(one, "type") === "string" && under(one, "value") !== undefined;
+  if (list.length === 0 || !list.every(isReading)) return undefined;
+  return list.slice(0, maxListed).map((one, index): ParsedField => {
+    const [type, unit, time] = ["type", "unit", "timestamp"].map((key) => under(one, key));
+    return {
+      from: `${name}.${String(type)}`.slice(0, 200),
+      path: `${base}/${index}`,
+      value: under(one, "value"),
+      timeMs,
+      ...(typeof time === "string" ? { localTime: time } : {}),
+      ...(typeof unit === "string" && resolve(String(type), unit, "") !== undefined
+        ? { name: String(type), unit }
+        : {}),
+    };
+  });
+}
+
 /**
  * The numbers of an object that a maker's decoder gave. A name of the vocabulary with its unit (`distance_mm`) is taken;
  * `{value, unit}` too where the name is a stem of it; of any other name the unit depends on the model, and a source's map
@@ -68,6 +104,11 @@ export function decodedFields(decoded: unknown, base: string, timeMs: number): P
   const objects = new Set<string>();
   if (!isObject(decoded)) return fields;
   for (const [key, value] of Object.entries(decoded)) {
+    const listed = Array.isArray(value) && readingsOfList(value, key, `${base}/${step(key)}`, timeMs);
+    if (listed) {
+      objects.add(key);
+      fields.push(...listed);
+    }
     if (!isObject(value) || typeof value["value"] !== "number") continue;
     const { unit } = value;
     objects.add(key);

@@ -74,7 +74,7 @@ const registers: Readonly<Record<string, string>> = {
 
 /** The stem of a register's past value and the fields that may hold its date. */
 function datesOf(stem: string): string[] | undefined {
-  if (stem === "target" || stem === "target_energy") return ["target_date", "target_datetime"];
+  if (/^target(?:_energy|_volume)?$/.test(stem)) return ["target_date", "target_datetime"];
   const [, past] = /^(last_month|last_year)_energy_consumption$/.exec(stem) ?? [];
   if (past !== undefined) return [`${past}_date`];
   const [, set] = /^consumption_at_(set_date(?:_\d{1,2})?)$/.exec(stem) ?? [];
@@ -114,7 +114,9 @@ function fieldOf(
   const dates = datesOf(stem);
   if (dates) {
     const timeMs = pastTime(dates, body, message, clock);
-    return timeMs === undefined ? { ignored: true } : { name: registers[medium] ?? "", unit, timeMs };
+    const register =
+      stem === "target_volume" && medium === "heat" ? "heat_volume" : (registers[medium] ?? "");
+    return timeMs === undefined ? { ignored: true } : { name: register, unit, timeMs };
   }
   const stems = { ...common, ...media[medium] };
   const name = Object.hasOwn(stems, stem) ? stems[stem] : undefined;
