@@ -35,8 +35,8 @@ export interface App {
   login: { user: string; password: string } | undefined;
   /** True when the numbers shown are the demo's. */
   demo: boolean;
-  /** Devices of the demo city that the simulator plays; empty otherwise. */
-  demoDevices: Awaited<ReturnType<WorksCalls["start"]>>["demoDevices"];
+  /** The demo city's devices, which the simulator plays. */
+  demoFleet: Awaited<ReturnType<WorksCalls["start"]>>["demoFleet"];
   /** Rejects when a thread dies; never resolves. */
   failed: Promise<never>;
   /** Stops accepting, finishes what is in flight, closes everything in the mirror order of start. */
@@ -187,7 +187,7 @@ export async function start(options: StartOptions): Promise<App> {
       isTight: memory.isTight,
       credentials,
       verify: verifySecret,
-      anonymous: started.demo && loopback.has(config.host),
+      anonymous: started.demoFleet !== undefined && loopback.has(config.host),
       clock,
       log,
     });
@@ -205,8 +205,8 @@ export async function start(options: StartOptions): Promise<App> {
         ...(addresses.tls ? { tls: show(addresses.tls) } : {}),
       },
       login: started.login,
-      demo: started.demo,
-      demoDevices: started.demoDevices,
+      demo: started.demoFleet !== undefined,
+      demoFleet: started.demoFleet,
       failed,
       stop,
     };

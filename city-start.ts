@@ -1,28 +1,47 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Logger } from "pino";
-import { demoCityFile, demoPast, demoSinceMs } from "./devices/demo/index.js";
-import { type CityFile, type CityRegistry, ObiegError, parseCity } from "./devices/index.js";
+import {
+  demoCityFile,
+  demoDeviceSinceMs,
+  type DemoFleet,
+  demoPast,
+  demoSinceMs,
+} from "./devices/demo/index.js";
+import { type CityFile, type CityRegistry, newSecret, ObiegError, parseCity } from "./devices/index.js";
 import type { EmbeddedHistory } from "./ingest/stores/history.js";
 import type { StateStore } from "./ingest/stores/state.js";
 import { Zone } from "./ingest/stores/zone.js";
 
-function readCity(file: string): CityFile {
+function readCity(file: string, env: Readonly<Record<string, string | undefined>> = process.env): CityFile {
   if (!existsSync(file))
     throw new ObiegError("city-invalid", `${file} isn't there: give a city file with --city`);
   const readSecret = (path: string): string => readFileSync(resolve(dirname(file), path), "utf8");
-  return parseCity(readFileSync(file, "utf8"), { file, env: process.env, readSecret });
+  return parseCity(readFileSync(file, "utf8"), { file, env, readSecret });
 }
 
-/** Applies the city file given, or the demo's when there is no city at all and the demo is wanted. Throws `city-invalid`. */
+/**
+ * Applies the city file given, or the demo's when there is no city at all and the demo is wanted (its past ends at `demoNowMs`).
+ * Gives what the demo is played with; undefined when the city isn't the demo's. Throws `city-invalid`.
+ */
 export async function applyCity(
   registry: CityRegistry,
+  state: StateStore,
   file: string | undefined,
-  demo: boolean,
-  nowMs: number,
-): Promise<void> {
+  demoNowMs: number | undefined,
+): Promise<DemoFleet | undefined> {
+  // The service plays the demo itself: unlike a device it has no other place to keep its secret at than the data folder.
+  const secrets = () => state.table<string, string>("demo-secret");
   if (file !== undefined) await registry.apply(readCity(file), "start");
-  else if (demo && registry.isEmpty) await registry.applyDemo(readCity(demoCityFile()), demoSinceMs(nowMs));
+  else if (demoNowMs !== undefined && registry.isEmpty) {
+    const secret = newSecret();
+    await state.transaction(() => void secrets().put("secret", secret));
+    const city = readCity(demoCityFile(), { ...process.env, OBIEG_DEMO_SECRET: secret });
+    await registry.applyDemo(city, (device) => demoDeviceSinceMs(device, demoNowMs));
+  }
+  return registry.city.demo
+    ? { devices: registry.devices(), secret: secrets().get("secret") ?? "" }
+    : undefined;
 }
 
 /** Where the making of the demo's past stands: it goes backwards from its first start. */

@@ -170,20 +170,14 @@ function devicesOf(flags: SimulateFlags): DeviceEntry[] {
   const file = flags.city;
   const { devices } = parseCity(readFileSync(file, "utf8"), {
     file,
-    env: process.env,
+    env: new Proxy(process.env, { get: (env, name) => env[String(name)] ?? "not needed here" }),
     readSecret: () => "not needed here",
   });
-  return devices.map(({ id, class: kind, place, every, fraction, capacityLitres, emptyMm, fullMm }) => ({
-    id,
-    class: kind,
-    place,
+  return devices.map(({ every, ...device }) => ({
+    ...device,
     sinceMs: 0,
     ...(every === undefined ? {} : { everyMs: every }),
-    ...(fraction === undefined ? {} : { fraction }),
-    ...(capacityLitres === undefined ? {} : { capacityLitres }),
-    ...(emptyMm === undefined ? {} : { emptyMm }),
-    ...(fullMm === undefined ? {} : { fullMm }),
-  }));
+  })) as DeviceEntry[];
 }
 
 function sayReport(report: FleetReport): void {

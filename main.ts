@@ -51,10 +51,10 @@ function openLog(level: Config["logLevel"]): pino.Logger {
 }
 
 /** Lets the simulator play the demo city's devices, if there are any. */
-async function play({ demoDevices, addresses }: App, signal: AbortSignal): Promise<void> {
-  if (demoDevices.length === 0) return;
+async function play({ demoFleet, addresses }: App, signal: AbortSignal): Promise<void> {
+  if (!demoFleet) return;
   const { playDemo } = await import("./devices/demo/index.js");
-  await playDemo(demoDevices, `mqtt://${addresses.mqtt}`, signal);
+  await playDemo(demoFleet, `mqtt://${addresses.mqtt}`, signal);
 }
 
 /** Runs until a signal asks to stop. */

@@ -1,5 +1,6 @@
 import type { Config } from "./config.js";
-import type { CredentialEntry, DeviceEntry, RawMessage } from "./devices/index.js";
+import type { DemoFleet } from "./devices/demo/index.js";
+import type { CredentialEntry, RawMessage } from "./devices/index.js";
 import type { DoorStatus } from "./ingest/figures.js";
 
 /** What the works thread is started with. */
@@ -17,8 +18,8 @@ export interface WorksStarted {
   /** `http://127.0.0.1:8080` */
   http: string;
   login: { user: string; password: string } | undefined;
-  demo: boolean;
-  demoDevices: DeviceEntry[];
+  /** What plays the demo city; undefined where the city is a real one. */
+  demoFleet: DemoFleet | undefined;
   /** Journal sequence that history holds already. */
   position: number;
 }

@@ -52,7 +52,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     const state = openState(join(config.data, "state"));
     undo.push(() => state.close());
     const registry = openRegistry(state, clock);
-    await applyCity(registry, config.city, options.demo, clock());
+    const demoFleet = await applyCity(registry, state, config.city, options.demo ? clock() : undefined);
     const { demo, timeZone } = registry.city;
 
     const history = await openHistory({
@@ -206,8 +206,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     const started: WorksStarted = {
       http: server.address,
       login: made.password === undefined ? undefined : { user: "admin", password: made.password },
-      demo,
-      demoDevices: demo ? registry.devices() : [],
+      demoFleet,
       position: history.position,
     };
     const doorReady = async (): Promise<void> => {

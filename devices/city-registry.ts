@@ -144,16 +144,16 @@ export class CityRegistry implements RegistryView {
 
   /** What {@link apply} would change. */
   async diff(city: CityFile): Promise<RegistryDiff> {
-    return this.#compare(await this.#wanted(city, false, this.#clock()));
+    return this.#compare(await this.#wanted(city, false, this.#clock));
   }
 
   /** Makes the registry what the file says: entries that it doesn't name are removed. New devices report since now. */
   apply(city: CityFile, who: string): Promise<RegistryDiff> {
-    return this.#change(who, () => this.#wanted(city, false, this.#clock()));
+    return this.#change(who, () => this.#wanted(city, false, this.#clock));
   }
 
-  /** {@link apply} for the demo's city, whose devices report since a moment in a made-up past. */
-  applyDemo(city: CityFile, sinceMs: number): Promise<RegistryDiff> {
+  /** {@link apply} for the demo's city, whose devices report since moments in a made-up past. */
+  applyDemo(city: CityFile, sinceMs: (device: CityFile["devices"][number]) => number): Promise<RegistryDiff> {
     return this.#change("demo", () => this.#wanted(city, true, sinceMs));
   }
 
@@ -230,11 +230,15 @@ export class CityRegistry implements RegistryView {
   }
 
   /** Entries of a city file; a secret that is still the same keeps its hash, a device its first day. */
-  async #wanted(city: CityFile, demo: boolean, newSinceMs: number): Promise<Entries> {
+  async #wanted(
+    city: CityFile,
+    demo: boolean,
+    since: (device: CityFile["devices"][number]) => number,
+  ): Promise<Entries> {
     const wanted: Entries = new Map<string, unknown>([["city/", { ...city.city, demo }]]);
     for (const place of city.places) wanted.set(`place/${place.id}`, place);
     for (const { every, ...device } of city.devices) {
-      const sinceMs = this.#devices.get(device.id)?.sinceMs ?? newSinceMs;
+      const sinceMs = this.#devices.get(device.id)?.sinceMs ?? since(device);
       wanted.set(`device/${device.id}`, {
         ...device,
         ...(every === undefined ? {} : { everyMs: every }),

@@ -7,6 +7,7 @@ interface City {
   places: { id: string; kind: string }[];
   devices: (Omit<DeviceEntry, "everyMs" | "sinceMs"> & { every: string })[];
   rules: unknown[];
+  credentials: { user: string; secret: string }[];
 }
 
 /** The demo city as its file writes it. */

@@ -44,7 +44,7 @@ describe("the demo city", () => {
     expect(new Set(devices.map((device) => device.id)).size).toBe(devices.length);
     expect(devices.filter((device) => !places.has(device.place))).toEqual([]);
     for (const rule of city.rules) expect(ruleSchema.safeParse(rule).error).toBeUndefined();
-    expect(city).not.toHaveProperty("credentials");
+    expect(city.credentials.map(({ secret }) => secret)).toEqual(Array(4).fill("${OBIEG_DEMO_SECRET}"));
   });
 });
 
@@ -135,7 +135,21 @@ describe("a year of history", () => {
       humidity_percent: [10, 100],
       pressure_hpa: [940, 1_025],
       voltage_v: [215, 245],
-      power_w: [0, 400_000],
+      power_w: [-60_000, 400_000],
+      ...Object.fromEntries(
+        [1, 2, 3].flatMap((phase) => [
+          [`power_l${phase}_w`, [0, 20_000]],
+          [`voltage_l${phase}_v`, [215, 245]],
+          [`current_l${phase}_a`, [0, 100]],
+        ]),
+      ),
+      apparent_power_va: [0, 60_000],
+      current_a: [0, 16],
+      frequency_hz: [49.5, 50.5],
+      distance_mm: [350, 1_600],
+      rssi_dbm: [-125, -50],
+      snr_db: [-20, 12],
+      link_margin_db: [0, 25],
       flow_m3_h: [0, 10],
       pm1_ug_m3: [0, 1_000],
       pm2_5_ug_m3: [0, 1_000],

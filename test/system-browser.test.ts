@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { quantityName } from "../dashboards/web/src/words/vocabulary.js";
 import { mosquittoPub } from "./support/mosquitto.js";
 import { type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
 
@@ -13,10 +14,13 @@ const shots = process.env["OBIEG_SCREENSHOTS"];
 let obieg: Obieg;
 let browser: Browser;
 let page: Page;
+/** The demo's made-up past ends before it. */
+let startedMs = 0;
 const noise: string[] = [];
 
 beforeAll(async () => {
   obieg = await startObieg({ demo: true });
+  startedMs = Date.now();
   browser = await chromium.launch({
     executablePath: "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu"],
@@ -56,7 +60,7 @@ test("an operator logs in and sees that the city is live, and that it is the dem
   await page.getByRole("heading", { name: "Przegląd" }).waitFor();
   await page.getByText("na żywo", { exact: true }).waitFor();
   await page.getByText("DEMO", { exact: true }).waitFor();
-  await page.getByText("z 41 urządzeń").waitFor();
+  await page.getByText("z 45 urządzeń").waitFor();
   await inspect("real-overview");
 });
 
@@ -79,6 +83,53 @@ test("a device's values of the last day are drawn", async () => {
   await page.locator(".chart canvas").first().waitFor();
   await inspect("real-device");
 });
+
+/** Numbers as the page prints them in Polish, to what it rounds them. */
+const isShown = (text: string, value: number, unit: string): boolean => {
+  const [, number = "", sign = ""] = /^(-?[\d\s,]+?)\s?([^\d\s,]*)$/.exec(text.replace("−", "-")) ?? [];
+  const size = Math.abs(value);
+  const rounding = size >= 1_000 ? 0.5 : size >= 1 || size === 0 ? 0.05 : 0.000_5;
+  const shown = Number(number.replaceAll(/\s/g, "").replace(",", "."));
+  return number !== "" && sign === unit && Math.abs(shown - value) <= rounding + 1e-9;
+};
+
+test.each([
+  ["pilot-em3", 14, "Pompy i wentylacja pływalni"],
+  ["pilot-sml", 4, "Licznik dwukierunkowy bloku"],
+  ["pilot-plug", 4, "Ekspres do kawy w magistracie"],
+  ["pilot-bin", 8, "Dzwon na papier przy Zalewie"],
+])(
+  "%s stands on its page like a native one: all %i values that its own format brought, with units",
+  async (id, count, name) => {
+    const latest = async (): Promise<{ quantity: string; unit: string; value: number; time: string }[]> => {
+      const { body } = await obieg.api(`/api/v1/devices/${id}`);
+      return (body as { latest: { quantity: string; unit: string; value: number; time: string }[] }).latest;
+    };
+    await page.goto(`${obieg.httpUrl}/#/devices/${id}`);
+    await page.getByRole("heading", { name, level: 1 }).waitFor();
+    await until(
+      async () => {
+        const [known, shown] = [await latest(), await page.locator("dl.values > div").allInnerTexts()];
+        const rows = new Map(
+          shown.map((row) => row.split("\n")).map(([label = "", text = ""]) => [label, text]),
+        );
+        return { known, rows };
+      },
+      ({ known, rows }) =>
+        known.length === count &&
+        rows.size === count &&
+        // What is younger than the start came through the device's own format, not from the past.
+        known.some(({ time }) => Date.parse(time) > startedMs) &&
+        known.every(({ quantity, value, unit }) =>
+          isShown(rows.get(quantityName(quantity, "pl")) ?? "", value, unit),
+        ),
+      90_000,
+    );
+    await page.locator(".chart canvas").first().waitFor();
+    await inspect(`real-${id}`);
+  },
+  100_000,
+);
 
 test("garbage stands in quarantine with its raw message, and its replay is answered", async () => {
   await mosquittoPub(obieg.mqttPort, undefined, "readings/bin-0001", "<b>not json</b>");

@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { ObiegError } from "../error.js";
 import type { DeviceEntry } from "../registry.js";
-import { type Link, type Login, openLink } from "./link.js";
+import type { Encoder } from "./encoders/encoder.js";
+import { type Link, type Login, type Manners, openLink } from "./link.js";
 
 /** How a fleet comes in. */
 export interface Entrance {
   url: string;
   devices: readonly DeviceEntry[];
+  /** What each of them speaks with. */
+  encoders: readonly Encoder[];
   loginFor: ((device: DeviceEntry) => Login | undefined) | undefined;
   connections: number;
   inFlight: number;
@@ -44,6 +47,17 @@ export function groupByConnection({ devices, loginFor, connections }: Entrance):
   return [...users.values(), ...shared];
 }
 
+/** A connection says what each of its devices says; it has one will, the first. */
+function mannersOf(encoders: readonly Encoder[]): Manners {
+  return {
+    greet: () => encoders.flatMap((encoder) => encoder.greet?.(Date.now()) ?? []),
+    will: encoders.find(({ will }) => will !== undefined)?.will,
+    hears: encoders.flatMap(({ hears }) => hears ?? []),
+    answer: (topic, payload) =>
+      encoders.flatMap((encoder) => encoder.answer?.(topic, payload, Date.now()) ?? []),
+  };
+}
+
 /** Opens all connections, at most 64 at a time; closes them again when one fails. Throws what {@link openLink} throws. */
 export async function openAll(
   options: Entrance,
@@ -52,11 +66,12 @@ export async function openAll(
 ): Promise<Link[]> {
   const links: Link[] = [];
   const run = randomBytes(4).toString("hex");
-  const open = (login: Login | undefined, n: number): Promise<Link> =>
+  const open = ({ login, members }: Group, n: number): Promise<Link> =>
     openLink({
       url: options.url,
       clientId: `sim-${run}-${n}`,
       login,
+      manners: mannersOf(members.flatMap((position) => options.encoders[position] ?? [])),
       inFlight: options.inFlight,
       connectMs: options.patienceMs,
       reconnectMs: options.reconnectMs,
@@ -64,7 +79,7 @@ export async function openAll(
     });
   for (let first = 0; first < groups.length; first += 64) {
     const opened = await Promise.allSettled(
-      groups.slice(first, first + 64).map(({ login }, n) => open(login, first + n)),
+      groups.slice(first, first + 64).map((group, n) => open(group, first + n)),
     );
     links.push(...opened.flatMap((one) => (one.status === "fulfilled" ? one.value : [])));
     const failed = opened.find((one) => one.status === "rejected");

@@ -17,3 +17,14 @@ export function counterSignal(world: World, quantity: string, dial: Dial, regist
 function untilRollover(dial: Dial, totalThen: number): number {
   return (Math.ceil(totalThen / dial.modulus) || 1) * dial.modulus - totalThen;
 }
+
+const earliestMs = Date.UTC(2020, 0, 2);
+
+/** {@link counterSignal} of a device that was new when it entered the registry: it counted from 0 then. */
+export function newCounterSignal(world: World, quantity: string, dial: Dial, register: Register): Signal {
+  const installedMs = Math.max(earliestMs, world.device.sinceMs);
+  return {
+    quantity,
+    at: (timeMs) => readDial(dial, Math.max(0, register.total(timeMs) - register.total(installedMs))),
+  };
+}

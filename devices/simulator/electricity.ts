@@ -58,7 +58,7 @@ function consumerOf(place: string): Consumer {
 }
 
 /** Source: sunrise equation at Kraków's latitude, 50.06° N; half of the day's length in hours. */
-function halfDayHours(day: Day): number {
+export function halfDayHours(day: Day): number {
   const declination = 0.4093 * Math.sin(2 * Math.PI * (day.yearShare - 0.2219));
   return (Math.acos(-Math.tan(0.8737) * Math.tan(declination)) * 12) / Math.PI;
 }
@@ -66,7 +66,8 @@ function halfDayHours(day: Day): number {
 /** Local solar noon in hours, near enough: half past eleven in winter time, half past twelve in summer time. */
 const noonHour = (day: Day): number => (day.yearShare > 0.24 && day.yearShare < 0.82 ? 12.6 : 11.6);
 
-const sunProfile = (day: Day): Float64Array => {
+/** How the sun shines over the quarters of a day, at most 1. */
+export const sunProfile = (day: Day): Float64Array => {
   const half = halfDayHours(day);
   return Float64Array.from({ length: 96 }, (_, quarter) => {
     const angle = ((quarter + 0.5) / 4 - noonHour(day)) / half;
@@ -80,6 +81,14 @@ const lampProfile = (day: Day): Float64Array => {
     Math.abs((quarter + 0.5) / 4 - noonHour(day)) < half ? 0 : 1,
   );
 };
+
+/** Voltage of a conductor at the end of its line, by the load that pulls it down (V a kW) and chance. Source: EN 50160. */
+export function voltageOf(key: number, dropPerKw: number): (timeMs: number, loadKw: number) => number {
+  return (timeMs, loadKw) => {
+    const wave = 2.2 * smoothNoise(key, timeMs / 2_400_000);
+    return 232 + wave + 0.4 * noise(key, timeMs / 1_000) - dropPerKw * loadKw;
+  };
+}
 
 /**
  * An electricity meter: import register, power, voltage; some buildings have photovoltaics of their own, used on the spot (`energy_generated_kwh`).
@@ -106,7 +115,7 @@ export function electricitySignals(world: World): Signal[] {
     base: () => consumer.idleKw * size,
   });
   const drop = depthOf(device.place) >= 3 ? 1.6 : 0.12;
-  const grid = keyOf(key, "voltage");
+  const voltage = voltageOf(keyOf(key, "voltage"), drop);
   const signals: Signal[] = [
     counterSignal(world, "energy_import_kwh", dial, register),
     {
@@ -114,13 +123,7 @@ export function electricitySignals(world: World): Signal[] {
       at: (timeMs) =>
         Math.round(register.rate(timeMs) * 1_000 * (1 + 0.02 * noise(key, Math.floor(timeMs / 1_000)))),
     },
-    {
-      quantity: "voltage_v",
-      at(timeMs) {
-        const wave = 2.2 * smoothNoise(grid, timeMs / 2_400_000);
-        return round(232 + wave + 0.4 * noise(grid, timeMs / 1_000) - drop * register.rate(timeMs), 1);
-      },
-    },
+    { quantity: "voltage_v", at: (timeMs) => round(voltage(timeMs, register.rate(timeMs)), 1) },
   ];
   if (depthOf(device.place) !== 2 || unit(keyOf(kind, "photovoltaics"), 1) > 0.4) return signals;
   const peakKw = 8 + 12 * unit(keyOf(kind, "photovoltaics"), 2);

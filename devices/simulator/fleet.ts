@@ -1,8 +1,10 @@
 import type { DeviceEntry } from "../registry.js";
 import { groupByConnection, openAll } from "./connections.js";
+import type { Encoder, WireMessage } from "./encoders/encoder.js";
 import { checkFaults, drawFate, drawGarbage, drawSkewMs, type Fate, type Faults } from "./fault.js";
 import type { Link, Login } from "./link.js";
 import { createModelIn, createScene, type DeviceModel, type ModelOptions } from "./model.js";
+import { encoderOf } from "./products/table.js";
 import { createRandom, keyOf } from "./random.js";
 import { createTally, type FleetReport, type Tally } from "./report.js";
 import { createIntervalSchedule, createRateSchedule, type Schedule, type Turn } from "./schedule.js";
@@ -16,12 +18,13 @@ export interface FleetProgress {
   reconnects: number;
 }
 
-/** One publication, as {@link FleetOptions.onAcknowledged} is told of it. */
+/** One reading on its way, as {@link FleetOptions.onAcknowledged} is told of it. */
 export interface Publication {
   device: string;
   /** The time that the reading bears. */
   timeMs: number;
-  payload: string | Buffer;
+  /** What it is on the wire: one message in our own format, one or several in another. */
+  messages: readonly WireMessage[];
   fate: Fate;
 }
 
@@ -58,7 +61,7 @@ export interface FleetOptions {
   signal?: AbortSignal;
   /** Called about once a second. */
   onProgress?: (progress: FleetProgress) => void;
-  /** Called for each PUBACK. */
+  /** Called when a reading's last message has its PUBACK. */
   onAcknowledged?: (publication: Publication) => void;
   optionsFor?: (device: DeviceEntry) => ModelOptions;
 }
@@ -66,6 +69,7 @@ export interface FleetOptions {
 interface Member {
   device: DeviceEntry;
   model: DeviceModel;
+  encoder: Encoder;
   link: Link;
   random: () => number;
   /** Late readings, and how many others go first. */
@@ -78,7 +82,8 @@ interface Bell {
 }
 
 /**
- * Publishes as each of the devices with QoS 1 to `readings/{device}` until it is told to end, then says what it did.
+ * Publishes as each of the devices with QoS 1, in the format that its model speaks (our own unless it is a product of
+ * `products/`), until it is told to end, then says what it did.
  * Throws `simulator-faults`, `simulator-connections`, `simulator-refused`, `simulator-unreachable` (retryable), `simulator-class`, `simulator-time-zone`.
  * Guarantee: bounded in flight; what the broker didn't acknowledge is sent again; which reading meets which fault depends on seed and order alone.
  */
@@ -88,9 +93,11 @@ export async function runFleet(options: FleetOptions): Promise<FleetReport> {
   const models = options.devices.map((device) => createModelIn(scene, device, options.optionsFor?.(device)));
   // A model's first reading adds its registers up from 2020: done before the clock runs, it delays nobody.
   for (const model of models) model.at(options.fromMs ?? Date.now());
+  const encoders = options.devices.map(encoderOf);
   const entrance = {
     url: options.url,
     devices: options.devices,
+    encoders,
     loginFor: options.loginFor,
     connections: options.connections ?? 1_000,
     inFlight: options.inFlight ?? 64,
@@ -103,10 +110,10 @@ export async function runFleet(options: FleetOptions): Promise<FleetReport> {
   const members: Member[] = [];
   groups.forEach(({ members: positions }, group) => {
     for (const position of positions) {
-      const [model, link] = [models[position], links[group]];
-      if (!model || !link) continue;
+      const [model, encoder, link] = [models[position], encoders[position], links[group]];
+      if (!model || !encoder || !link) continue;
       const random = createRandom(keyOf(options.seed, model.device.id, "faults"));
-      members[position] = { device: model.device, model, link, random, held: [] };
+      members[position] = { device: model.device, model, encoder, link, random, held: [] };
     }
   });
   const startMs = Date.now();
@@ -210,13 +217,13 @@ function speak(
   tally: Tally,
   publish: (member: Member, publication: Publication) => void,
 ): void {
-  const { device, model, random } = member;
+  const { device, model, encoder, random } = member;
   const fate = drawFate(faults, random);
   const timeMs = fate === "skew" ? turn.timeMs + drawSkewMs(random) : turn.timeMs;
   const reading = model.at(turn.timeMs, turn.previousMs);
-  const text = JSON.stringify({ time: new Date(timeMs).toISOString(), ...reading });
-  const payload = fate === "garbage" ? drawGarbage(text, random) : text;
-  const publication: Publication = { device: device.id, timeMs, payload, fate };
+  const said = encoder.encode(timeMs, reading);
+  const messages = fate === "garbage" ? said.map((message) => spoil(message, random)) : said;
+  const publication: Publication = { device: device.id, timeMs, messages, fate };
   tally.reading(device.id, fate, Object.keys(reading).length);
   const ripe = member.held.filter((one) => --one.behind <= 0 || member.held.length > 8);
   member.held = member.held.filter((one) => !ripe.includes(one));
@@ -226,6 +233,11 @@ function speak(
   for (const one of ripe) publish(member, one.publication);
 }
 
+const spoil = (message: WireMessage, random: () => number): WireMessage => ({
+  ...message,
+  payload: drawGarbage(message.payload.toString(), random),
+});
+
 function publisher(
   tally: Tally,
   onAcknowledged: FleetOptions["onAcknowledged"],
@@ -233,10 +245,14 @@ function publisher(
   return ({ device, link }, publication) => {
     const sentMs = performance.now();
     tally.sent(device.id);
-    link.publish(`readings/${device.id}`, publication.payload, () => {
+    let waiting = publication.messages.length;
+    const acknowledged = (): void => {
+      waiting -= 1;
+      if (waiting > 0) return;
       tally.acknowledged(device.id, performance.now() - sentMs);
       onAcknowledged?.(publication);
-    });
+    };
+    for (const message of publication.messages) link.publish(message, acknowledged);
   };
 }
 

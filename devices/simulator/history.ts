@@ -25,7 +25,8 @@ export interface HistoryPlan {
 }
 
 /**
- * Makes what the devices would have sent on their regular times in a span, column by column, one device in memory at a time.
+ * Makes what the devices would have sent on their regular times in a span, since they are there, column by column, one device
+ * in memory at a time.
  * Guarantee: the numbers that {@link createModel} gives at the same moments, so live models go on where it ends.
  * Throws `simulator-class`, `simulator-time-zone`, `simulator-time`.
  */
@@ -37,7 +38,7 @@ export function* simulateHistory(
   for (const device of devices) {
     const everyMs = device.everyMs ?? defaultEveryMs;
     const model = createModelIn(scene, device, plan.optionsFor?.(device));
-    const firstMs = nextReportMs(device, plan.fromMs);
+    const firstMs = nextReportMs(device, Math.max(plan.fromMs, device.sinceMs));
     const count = Math.max(0, Math.ceil((plan.toMs - firstMs) / everyMs));
     const times = Float64Array.from({ length: count }, (_, n) => firstMs + n * everyMs);
     for (const signal of model.signals) {

@@ -14,4 +14,5 @@ export {
 } from "./model.js";
 export type { Counts, FleetReport } from "./report.js";
 export type { Signal } from "./signal.js";
+export { encoderOf, productOf } from "./products/table.js";
 export { cityYamlFor, type CityYamlOptions, syntheticDevices } from "./synthetic.js";

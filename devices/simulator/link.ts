@@ -1,10 +1,22 @@
 import type { MqttClient } from "mqtt";
 import { ObiegError } from "../error.js";
+import type { WireMessage } from "./encoders/encoder.js";
 
 /** Who a connection comes in as. */
 export interface Login {
   username: string;
   password: string;
+}
+
+/** What a connection says and hears beside the readings of its devices. */
+export interface Manners {
+  /** Said each time it has come in. */
+  greet: () => WireMessage[];
+  /** What the broker says when it is lost. */
+  will: WireMessage | undefined;
+  /** Topic filters that it listens to. */
+  hears: readonly string[];
+  answer: (topic: string, payload: Buffer) => WireMessage[];
 }
 
 /** What {@link openLink} needs. */
@@ -13,6 +25,7 @@ export interface LinkOptions {
   url: string;
   clientId: string;
   login: Login | undefined;
+  manners: Manners;
   /** Publications that may wait for their PUBACK at once. */
   inFlight: number;
   /** How long to try the first connection, milliseconds. */
@@ -34,7 +47,7 @@ export interface Link {
    * Publishes with QoS 1; `acknowledged` runs after the PUBACK.
    * Guarantee: what has no PUBACK when the connection is lost is sent again after the next CONNACK.
    */
-  publish(topic: string, payload: string | Buffer, acknowledged: () => void): void;
+  publish(message: WireMessage, acknowledged: () => void): void;
   /** Leaves at once; what waits for a PUBACK is given up. */
   close(): Promise<void>;
 }
@@ -46,6 +59,7 @@ export interface Link {
 export async function openLink(options: LinkOptions): Promise<Link> {
   // Loaded where it is used: a service that plays no devices starts faster and smaller without it.
   const { connect } = await import("mqtt");
+  const { will, greet, hears, answer } = options.manners;
   const client = connect(options.url, {
     clientId: options.clientId,
     protocolVersion: 4,
@@ -54,6 +68,16 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     reconnectPeriod: options.reconnectMs,
     connectTimeout: options.connectMs,
     ...options.login,
+    ...(will
+      ? {
+          will: {
+            ...will,
+            payload: Buffer.from(will.payload),
+            qos: 1 as const,
+            retain: will.retain ?? false,
+          },
+        }
+      : {}),
   });
   let connects = 0;
   let waiting = 0;
@@ -62,12 +86,29 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   let isReady = false;
   const again: (() => void)[] = [];
   let refusal: string | undefined;
+  const publish = ({ topic, payload, retain }: WireMessage, acknowledged: () => void): void => {
+    waiting += 1;
+    const send = (): void => {
+      client.publish(topic, payload, { qos: 1, retain: retain === true }, (error) => {
+        if (error && !client.disconnecting) return void again.push(send);
+        waiting -= 1;
+        if (!error) acknowledged();
+        options.onRoom();
+      });
+    };
+    send();
+  };
+  const sayAll = (messages: readonly WireMessage[]): void =>
+    messages.forEach((message) => publish(message, () => undefined));
   client.on("connect", () => {
     connects += 1;
     isReady = true;
+    if (hears.length > 0) client.subscribe([...hears], { qos: 1 });
+    sayAll(greet());
     for (const send of again.splice(0)) send();
     options.onRoom();
   });
+  client.on("message", (topic, payload) => sayAll(answer(topic, payload)));
   client.on("close", () => {
     isReady = false;
   });
@@ -91,18 +132,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     get refusal() {
       return refusal;
     },
-    publish(topic, payload, acknowledged) {
-      waiting += 1;
-      const send = (): void => {
-        client.publish(topic, payload, { qos: 1 }, (error) => {
-          if (error && !client.disconnecting) return void again.push(send);
-          waiting -= 1;
-          if (!error) acknowledged();
-          options.onRoom();
-        });
-      };
-      send();
-    },
+    publish,
     close: () => (refusal === undefined ? client.endAsync(true) : Promise.resolve()),
   };
 }

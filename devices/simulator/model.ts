@@ -5,6 +5,7 @@ import { binSignals } from "./bin.js";
 import { type Calendar, createCalendar } from "./calendar.js";
 import { electricitySignals } from "./electricity.js";
 import { heatSignals } from "./heat.js";
+import { productOf } from "./products/table.js";
 import { keyOf } from "./random.js";
 import type { Signal, World } from "./signal.js";
 import { waterSignals } from "./water.js";
@@ -57,7 +58,8 @@ export function createScene(seed: number, timeZone: string): Scene {
 
 /** Makes the model of a device within a scene. Throws `simulator-class` for a class without a model. */
 export function createModelIn(scene: Scene, device: DeviceEntry, options: ModelOptions = {}): DeviceModel {
-  const make = Object.hasOwn(kinds, device.class) ? kinds[device.class] : undefined;
+  const usual = Object.hasOwn(kinds, device.class) ? kinds[device.class] : undefined;
+  const make = productOf(device)?.signals ?? usual;
   if (!make)
     throw new ObiegError(
       "simulator-class",

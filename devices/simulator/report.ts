@@ -5,9 +5,9 @@ import { createLatency } from "./latency.js";
 export interface Counts {
   /** Readings that were due, whatever became of them. */
   readings: number;
-  /** Publications handed to a connection; what is sent again after a lost connection counts once. */
+  /** Readings handed to a connection, whatever messages they are; what is sent again after a lost connection counts once. */
   sent: number;
-  /** Publications answered with a PUBACK. */
+  /** Of these all messages are answered with a PUBACK. */
   acknowledged: number;
 }
 

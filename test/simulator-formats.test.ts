@@ -1,0 +1,143 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { toCredential } from "../broker/rights.js";
+import { demoCityFile } from "../devices/demo/index.js";
+import {
+  type CityRegistry,
+  createValidator,
+  type Decoded,
+  type DeviceEntry,
+  openCodecs,
+  openRegistry,
+  parseCity,
+} from "../devices/index.js";
+import { createModel, encoderOf, productOf } from "../devices/simulator/index.js";
+import type { WireMessage } from "../devices/simulator/encoders/encoder.js";
+import { openState, type StateStore } from "../ingest/stores/state.js";
+import { demoDevices } from "./simulator-city.js";
+
+const timeZone = "Europe/Warsaw";
+const products = demoDevices().filter((device) => productOf(device));
+const hourMs = 3_600_000;
+/** Days in winter and in summer, the night of October whose hour stands twice, each half hour and a bit. */
+const moments = ["2026-01-14T00:00:00Z", "2026-07-03T00:00:00Z", "2026-10-24T20:00:00Z"].flatMap((day) =>
+  Array.from({ length: 48 }, (_, n) => Date.parse(day) + n * 1_799_340),
+);
+
+let dir = "";
+let state: StateStore;
+let registry: CityRegistry;
+let codecs: ReturnType<typeof openCodecs>;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "obieg-formats-"));
+  state = openState(dir);
+  registry = openRegistry(state, () => 0);
+  const outside = {
+    file: demoCityFile(),
+    env: { OBIEG_DEMO_SECRET: "the demo's secret" },
+    readSecret: () => "",
+  };
+  await registry.applyDemo(parseCity(readFileSync(demoCityFile(), "utf8"), outside), () => 0);
+  codecs = openCodecs(registry);
+});
+afterAll(async () => {
+  await state.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const decode = ({ topic, payload }: WireMessage, receivedMs: number): Decoded => {
+  const codec = codecs(topic);
+  if (!codec) throw new Error(`no format takes ${topic}`);
+  const message = { topic, payload: Buffer.from(payload), user: "u", clientId: "c", qos: 1 as const };
+  return codec.decode({ ...message, receivedMs }, registry);
+};
+/** What the service makes of a device's messages: its quantities, and whatever isn't as it should be. */
+const understood = (
+  device: DeviceEntry,
+  messages: readonly WireMessage[],
+  sentMs: number,
+): { values: Record<string, number>; wrong: unknown[] } => {
+  const validate = createValidator();
+  const values: Record<string, number> = {};
+  const wrong: unknown[] = [];
+  for (const message of messages) {
+    const receivedMs = sentMs + 150;
+    const decoded = decode(message, receivedMs);
+    if (decoded.kind !== "decoded") {
+      wrong.push(decoded);
+      continue;
+    }
+    const entry = registry.device(decoded.device);
+    const judged = entry && validate(decoded, entry, receivedMs, { futureSkewMs: 300_000 });
+    wrong.push(...(judged?.faults ?? ["unknown"]), ...(decoded.unmapped ?? []), ...(decoded.others ?? []));
+    for (const { quantity, value, timeMs, device: owner } of judged?.values ?? []) {
+      if (owner !== device.id || timeMs > receivedMs || timeMs < sentMs - 1_000)
+        wrong.push({ owner, timeMs });
+      values[quantity] = value;
+    }
+  }
+  return { values, wrong };
+};
+
+test("the demo city has a product of each format that the simulator speaks", () => {
+  expect(products.map((device) => productOf(device)?.format ?? "").toSorted()).toEqual([
+    "chirpstack",
+    "shelly",
+    "tasmota",
+    "zigbee2mqtt",
+  ]);
+});
+
+describe.each(products.map((device) => [device.model, device] as const))("%s", (_model, device) => {
+  test("is understood to say what its model says: every quantity, none besides, at its time, nothing in quarantine", () => {
+    const model = createModel(device, 1, timeZone);
+    const encoder = encoderOf(device);
+    const seen = new Set<string>();
+    for (const timeMs of moments) {
+      const reading = model.at(timeMs, timeMs - 1_799_340);
+      const { values, wrong } = understood(device, encoder.encode(timeMs, reading), timeMs);
+      expect(wrong).toEqual([]);
+      expect(Object.keys(values).toSorted()).toEqual(Object.keys(reading).toSorted());
+      for (const [quantity, value] of Object.entries(reading)) {
+        expect(values[quantity], `${quantity} at ${new Date(timeMs).toISOString()}`).toBeCloseTo(value, 6);
+        seen.add(quantity);
+      }
+    }
+    expect(seen.size).toBe(model.signals.length);
+  });
+
+  test("says that it is there and that it is gone, under a name that nobody else has", () => {
+    const { greet, will } = encoderOf(device);
+    const said = (greet?.(hourMs) ?? []).map((message) => decode(message, hourMs));
+    expect(said.every(({ kind }) => kind === "ignored")).toBe(true);
+    if (productOf(device)?.format === "chirpstack") return expect(will).toBeUndefined();
+    const signs = (all: Decoded[]): unknown[] =>
+      all.flatMap((one) => (one.kind === "ignored" ? (one.presence ?? []) : []));
+    expect(signs(said)).toEqual([{ device: device.id, online: true }]);
+    // Of a gateway only the gateway's own end is known.
+    const isGateway = productOf(device)?.format === "zigbee2mqtt";
+    expect(signs(will ? [decode(will, hourMs)] : [])).toEqual(
+      isGateway ? [] : [{ device: device.id, online: false }],
+    );
+  });
+
+  test("publishes what its credential allows, which allows no other format's topics", () => {
+    const { format = "" } = productOf(device) ?? {};
+    const mine = registry.credentials().find(({ user }) => user === format);
+    if (!mine) throw new Error(`no credential of ${format}`);
+    const credential = toCredential(mine);
+    const messagesOf = (one: DeviceEntry): WireMessage[] => {
+      const { encode, greet, will } = encoderOf(one);
+      const reading = createModel(one, 1, timeZone).at(moments[0] ?? 0, 0);
+      return [...encode(moments[0] ?? 0, reading), ...(greet?.(0) ?? []), ...(will ? [will] : [])];
+    };
+    for (const one of products) {
+      const isOwn = one === device;
+      for (const { topic } of messagesOf(one))
+        expect([topic, credential.mayPublish(topic)]).toEqual([topic, isOwn]);
+    }
+  });
+});
