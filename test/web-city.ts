@@ -1,4 +1,5 @@
 import type { WebMock } from "./web-mock.js";
+import { intervalsOf, meterOf } from "./web-meter.js";
 import { strangersOf } from "./web-strangers.js";
 
 const minute = 60_000;
@@ -298,6 +299,8 @@ export function serveCity(mock: WebMock, session: { role: string } | undefined):
     inside(() => places),
   );
   mock.answer("GET /series", inside(seriesOf));
+  mock.answer("GET /devices/em-204/meter", inside(meterOf));
+  mock.answer("GET /devices/em-204/intervals", inside(intervalsOf));
   mock.answer("GET /alerts", inside(alertsOf));
   mock.answer("GET /quarantine", inside(quarantineOf));
   mock.answer("GET /sinks", inside(sinksOf));

@@ -14,6 +14,8 @@ export interface Say {
   setCity: (timeZone: string, language: Language | undefined) => void;
   /** A number with its unit, no-break space between; a fitting count of decimals. */
   number: (value: number, unit?: string) => string;
+  /** What flowed, with its unit: to the last digit that a meter shows. */
+  amount: (value: number, unit: string) => string;
   /** A whole number. */
   whole: (value: number) => string;
   /** A count and its noun in the right form: `5 urządzeń`. */
@@ -24,6 +26,8 @@ export interface Say {
   percent: (share: number) => string;
   /** Day and time of day in the city. */
   moment: (time: string | number) => string;
+  /** From one moment to another in the city, without the year. */
+  range: (from: string, to: string) => string;
   /** Time of day in the city, with seconds. */
   clock: (time: string | number) => string;
   /** A calendar day `YYYY-MM-DD` in words. */
@@ -89,10 +93,17 @@ function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" 
     hour: "2-digit",
     minute: "2-digit",
   });
+  const range = new Intl.DateTimeFormat(locale, {
+    timeZone,
+    day: "numeric",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+  });
   const clock = new Intl.DateTimeFormat(locale, { timeZone, timeStyle: "medium" });
   const civil = new Intl.DateTimeFormat(locale, { timeZone: "UTC", dateStyle: "full" });
-  const number = (value: number, unit = ""): string => {
-    const text = new Intl.NumberFormat(locale, { maximumFractionDigits: decimals(value) }).format(value);
+  const number = (value: number, unit = "", digits = decimals(value)): string => {
+    const text = new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
     const sign = unitSign(unit);
     return sign === "" ? text : `${text}${nbsp}${sign}`;
   };
@@ -101,7 +112,8 @@ function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" 
     language,
     w,
     timeZone,
-    number,
+    number: (value, unit) => number(value, unit),
+    amount: (value, unit) => number(value, unit, 3),
     whole: (value) => whole.format(value),
     count: (value, forms) => `${whole.format(value)}${nbsp}${formOf(language, value, forms)}`,
     reading: (value, unit, isState) => (isState ? (value === 0 ? w.no : w.yes) : number(value, unit)),
@@ -111,6 +123,7 @@ function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" 
     },
     percent: (value) => number(Math.round(value * 100), "%"),
     moment: (time) => moment.format(new Date(time)),
+    range: (from, to) => range.formatRange(new Date(from), new Date(to)),
     clock: (time) => clock.format(new Date(time)),
     day: (day) => civil.format(new Date(`${day}T12:00:00Z`)),
     ago: (time, nowMs) => {

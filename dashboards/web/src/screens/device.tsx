@@ -5,6 +5,7 @@ import { lazy, type ReactNode, Suspense, useMemo, useState } from "react";
 import { type Device as DeviceEntry, type Quantity, readSeries } from "../api.ts";
 import { useNow } from "../live.tsx";
 import { AlertHead } from "../parts/alert-head.tsx";
+import { MeterPart } from "../parts/meter.tsx";
 import { PointsTable } from "../parts/points-table.tsx";
 import { Empty, Loaded, Loading } from "../parts/states.tsx";
 import {
@@ -246,6 +247,8 @@ function Found({ device }: { device: DeviceEntry }): ReactNode {
   const { view } = useView();
   const placeName = usePlaceName();
   const heard = heardAt(device);
+  const quantities = useQuantities().data;
+  const isMeter = device.latest.some(({ quantity }) => quantities?.get(quantity)?.kind === "counter");
   const shown = device.latest.find(({ quantity }) => quantity === view.quantity) ?? foremostOf(device);
   return (
     <>
@@ -265,6 +268,7 @@ function Found({ device }: { device: DeviceEntry }): ReactNode {
         <div className="stack">
           <OwnAlerts id={device.id} />
           <LatestValues device={device} />
+          {isMeter && <MeterPart device={device} quantity={shown.quantity} />}
           <section className="card" aria-label={say.quantity(shown.quantity)}>
             <Controls device={device} quantity={shown.quantity} />
             <History device={device} quantity={shown.quantity} unit={shown.unit} />

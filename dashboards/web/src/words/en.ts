@@ -1,3 +1,4 @@
+import { meterEn } from "./meter.ts";
 import type { Forms } from "./plural.ts";
 
 /** Every sentence of the page in English; the Polish twin has the same keys. Nouns that are counted are plural forms. */
@@ -120,6 +121,7 @@ export const en = {
     time: "Time",
     alerts: "Open alerts of this device",
   },
+  meter: meterEn,
   alerts: {
     title: "Alerts",
     open: "Open",

@@ -1,3 +1,4 @@
+import { meterPl } from "./meter.ts";
 import type { Words } from "./en.ts";
 
 /** Every sentence of the page in Polish. */
@@ -120,6 +121,7 @@ export const pl: Words = {
     time: "Czas",
     alerts: "Otwarte alarmy tego urządzenia",
   },
+  meter: meterPl,
   alerts: {
     title: "Alarmy",
     open: "Otwarte",
