@@ -102,6 +102,7 @@ beforeAll(async () => {
   obieg = await startObieg({ city, config: nobody, env: secrets });
   for (const payload of ['{"fill_percent": 40, "foo": 1}', "garbage", '{"fill_percent": 95}'])
     await obieg.api("/api/v1/readings/bin-1", { method: "POST", body: payload });
+  await obieg.api("/api/v1/readings/bin-9", { method: "POST", body: '{"fill_percent": 40}' });
   const [alert, entry] = await until(
     async () =>
       Promise.all(
@@ -156,6 +157,7 @@ const examples: Readonly<Record<string, object[]>> = {
   "/api/v1/tokens": [{ name: "t", role: "viewer", publishesFor: ["bin-*"] }],
   "/api/v1/readings/{device}": [{ fill_percent: 43.2 }, [{ fill_percent: 1 }, { battery_v: "x" }]],
   "/api/v1/airrohr": [{ esp8266id: "1", sensordatavalues: [{ value_type: "SDS_P1", value: "18.45" }] }],
+  "/api/v1/unknown-devices/adopt": [{ identifier: "bin-9", id: "bin-9", class: "bin", place: "krakow" }],
   "/api/v1/city": [{ city: { name: "K", timeZone: "Europe/Warsaw" } }],
 };
 
