@@ -12,6 +12,10 @@ export const pageOf = <T extends z.ZodType>(
 ): z.ZodObject<{ items: z.ZodArray<T>; next: z.ZodNullable<z.ZodString> }> =>
   z.object({ items: z.array(item), next: z.string().nullable().describe("give as cursor; null at the end") });
 
+const inFile = z
+  .object({ line: z.int(), column: z.int(), field: z.string(), code: z.string() })
+  .partial().shape;
+
 /** A fault (RFC 9457); `code` is stable, `faults` says where a request is wrong. */
 export const problemSchema = z.object({
   type: z.string(),
@@ -21,7 +25,7 @@ export const problemSchema = z.object({
   detail: z.string().optional(),
   instance: z.string().optional(),
   faults: z
-    .array(z.object({ path: z.string(), message: z.string() }))
+    .array(z.object({ path: z.string(), message: z.string(), ...inFile }))
     .optional()
     .describe("JSON pointers into the request: /query/limit, /body/place"),
 });

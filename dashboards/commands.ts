@@ -6,6 +6,7 @@ import type { Device, LedgerAccount, NewToken, Token } from "./api.js";
 import { type ClientFlags, findService, type Service } from "./client/address.js";
 import { askService, callService, listService } from "./client/call.js";
 import { addExportCommand } from "./client/export.js";
+import { addImportCommand } from "./client/import.js";
 import { bytesText, say, sayJson, sayTable } from "./client/print.js";
 import { addQuarantineCommands } from "./client/quarantine.js";
 import { addSourceCommands } from "./client/source.js";
@@ -130,7 +131,8 @@ function identifiersOf(list: readonly string[] | undefined): Record<string, stri
 }
 
 function addDeviceCommands(program: Command): void {
-  const device = program.command("device").description("the devices of a running service");
+  const device = program.command("device").alias("devices").description("the devices of a running service");
+  addImportCommand(device, clientCommand);
   clientCommand(device, "add", "add a device and give it a secret, or replace what is known of it")
     .argument("<id>", "id of the device; part of its topics")
     .requiredOption(

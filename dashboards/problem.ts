@@ -8,6 +8,11 @@ import type { ProblemDocument } from "./api.js";
 export interface RequestFault {
   path: string;
   message: string;
+  /** Of a file that was sent: where in it, from 1; heading or keys; a stable code. */
+  line?: number;
+  column?: number;
+  field?: string;
+  code?: string;
 }
 
 /** A fault with the HTTP status that tells it. */

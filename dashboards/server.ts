@@ -16,6 +16,7 @@ import { answerBroken, HttpProblem, sendProblem } from "./problem.js";
 import { type Api, defaultHttpLimits, type HttpLimits, type RouteParts } from "./route.js";
 import { alertsRoutes } from "./routes/alerts.js";
 import { healthRoutes } from "./routes/health.js";
+import { importRoutes } from "./routes/import.js";
 import { keepingRoutes } from "./routes/keeping.js";
 import { ledgerRoutes } from "./routes/ledger.js";
 import { liveRoutes } from "./routes/live.js";
@@ -125,6 +126,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
       sessionRoutes(api, parts);
       registryRoutes(api, parts);
       strangersRoutes(api, parts);
+      importRoutes(api, parts);
       keepingRoutes(api, parts);
       readingsRoutes(api, parts);
       metersRoutes(api, parts);

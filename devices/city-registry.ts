@@ -1,4 +1,5 @@
 import type { Database } from "lmdb";
+import { canonical } from "./canonical.js";
 import type { Channel } from "./channel.js";
 import type { CityFile } from "./city.js";
 import { cityText } from "./city-text.js";
@@ -160,10 +161,21 @@ export class CityRegistry implements RegistryView {
   /** Adds or replaces a device. Throws `device-invalid`, `place-not-found`. */
   async putDevice(device: Omit<DeviceEntry, "sinceMs">, who: string): Promise<RegistryDiff> {
     checkDevice(device);
-    return this.#change(who, () => {
+    return this.putDevices(() => {
       this.#checkFits(device);
-      const sinceMs = this.#devices.get(device.id)?.sinceMs ?? this.#clock();
-      return new Map(this.#entries).set(`device/${device.id}`, { ...device, sinceMs });
+      return [device];
+    }, who);
+  }
+
+  /** Adds or replaces what `ask` gives when its turn comes, in one change; it has checked them against the registry as it stands then. */
+  putDevices(ask: () => readonly Omit<DeviceEntry, "sinceMs">[], who: string): Promise<RegistryDiff> {
+    return this.#change(who, () => {
+      const wanted = new Map(this.#entries);
+      for (const device of ask()) {
+        const sinceMs = this.#devices.get(device.id)?.sinceMs ?? this.#clock();
+        wanted.set(`device/${device.id}`, { ...device, sinceMs });
+      }
+      return wanted;
     });
   }
 
@@ -311,15 +323,6 @@ export class CityRegistry implements RegistryView {
     this.#sources = this.#list<SourceEntry>("source");
     this.#places = new Map(this.#list<PlaceEntry>("place").map((place) => [place.id, place]));
   }
-}
-
-/** JSON with keys in order, so that equal entries have equal texts. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    item !== null && typeof item === "object" && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : item,
-  );
 }
 
 /** Opens the registry that a data folder holds. */

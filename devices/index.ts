@@ -18,6 +18,14 @@ export { sourceOf } from "./formats/source-of.js";
 export { formats, openCodecs } from "./formats/table.js";
 export { isIdentifier } from "./identifier.js";
 export { expectedReports, type OutsideService, outsideService, type ServiceTime } from "./service-time.js";
+export {
+  type ImportFault,
+  type ImportFile,
+  type ImportFormat,
+  type ImportPlan,
+  planImport,
+  readDevices,
+} from "./import/index.js";
 export { meterSchema, newRegisterSchema } from "./meter.js";
 export type { JournalMessage, RawMessage } from "./message.js";
 export { deviceClasses, quantities, type Quantity, type QuantityKind, unitOf } from "./quantity.js";

@@ -1,4 +1,11 @@
-import type { CityFile, DeviceEntry, RegistryDiff, RegistryView } from "../devices/index.js";
+import type {
+  CityFile,
+  DeviceEntry,
+  ImportFile,
+  ImportPlan,
+  RegistryDiff,
+  RegistryView,
+} from "../devices/index.js";
 import type { Alert, Alerts } from "./alerts/port.js";
 import type { Meters } from "./metering.js";
 import type { Presence } from "./presence.js";
@@ -46,12 +53,22 @@ export interface QuantityRow {
 /** What somebody gives to register a device. */
 export type DeviceInput = Omit<DeviceEntry, "sinceMs">;
 
+/** How a file of devices is imported. */
+export interface ImportHow {
+  /** Only tells what would change. */
+  dryRun: boolean;
+  /** Leaves out what is at fault, instead of everything. */
+  skipFaulty: boolean;
+}
+
 /** How the registry is changed; durable when resolved. */
 export interface RegistryChanges {
   /** Adds or replaces. Throws what the registry refuses, not retryable, saying what to write instead. */
   putDevice(entry: DeviceInput, who: string): Promise<DeviceEntry>;
   /** False when there is no such device. What it sent stays in history. */
   removeDevice(id: string, who: string): Promise<boolean>;
+  /** Adds and changes the devices of a file, in one change: all of them or none, or with `skipFaulty` those without a fault. */
+  importDevices(file: ImportFile, who: string, how: ImportHow): Promise<ImportPlan>;
   /** Makes the registry what the file says; with `dryRun` only tells what would change. */
   apply(city: CityFile, who: string, dryRun: boolean): Promise<RegistryDiff>;
   /** The registry as a `city.yaml`, secrets left as names. */

@@ -1,4 +1,11 @@
-import { type CityRegistry, ObiegError, quantities, type RawMessage } from "../devices/index.js";
+import {
+  type CityRegistry,
+  type ImportPlan,
+  ObiegError,
+  planImport,
+  quantities,
+  type RawMessage,
+} from "../devices/index.js";
 import type { Alerts } from "./alerts/port.js";
 import type { DoorStatus, Figures } from "./figures.js";
 import type {
@@ -57,6 +64,16 @@ function changesOf(registry: CityRegistry, onChange: () => void): RegistryChange
       const made = registry.device(entry.id);
       if (!made) throw new ObiegError("device-not-found", `${entry.id} was removed meanwhile`);
       return made;
+    },
+    async importDevices(file, who, { dryRun, skipFaulty }) {
+      let plan = planImport(file, registry, skipFaulty);
+      if (dryRun) return plan;
+      const ask = (): ImportPlan["added"] => {
+        plan = planImport(file, registry, skipFaulty);
+        return [...plan.added, ...plan.changed];
+      };
+      await changed(registry.putDevices(ask, who));
+      return plan;
     },
     async removeDevice(id, who) {
       if (!registry.device(id)) return false;

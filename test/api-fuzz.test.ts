@@ -173,7 +173,17 @@ const backupBodies = (): fc.Arbitrary<Buffer> =>
     fc.nat(9).map((n) => bytesOf({ dir: join(obieg.data, "history", String(n)) })),
   );
 
+/** Files of devices: some that are taken, and bytes. */
+const fileBodies = (): fc.Arbitrary<Buffer> =>
+  fc.oneof(
+    fc
+      .constantFrom("id,class,place\nbin-1,bin,krakow\n", "id;place\n;\n", 'id\n"', "- {", "a,b\n1\n", "")
+      .map((text) => Buffer.from(text)),
+    fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+  );
+
 function bodiesOf(path: string, operation: Operation): fc.Arbitrary<Buffer> | undefined {
+  if (path === "/api/v1/devices/import") return fileBodies();
   if (path === "/api/v1/backup") return backupBodies();
   const schema = operation.requestBody?.content["application/json"]?.schema;
   if (!schema) return undefined;

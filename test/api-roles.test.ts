@@ -16,6 +16,7 @@ interface Call {
   url?: string;
   least: Least;
   body?: object;
+  csv?: string;
   takes: number;
 }
 
@@ -40,6 +41,11 @@ const table: Readonly<Record<string, Call>> = {
     takes: 200,
   },
   "DELETE /api/v1/devices/{id}": { url: "/api/v1/devices/bin-2", least: "admin", takes: 204 },
+  "POST /api/v1/devices/import": {
+    least: "admin",
+    csv: "id,class,place\nbin-7,bin,krakow\n",
+    takes: 200,
+  },
   "POST /api/v1/devices/{id}/secret": { url: "/api/v1/devices/bin-1/secret", least: "admin", takes: 201 },
   "GET /api/v1/unknown-devices": { least: "viewer", takes: 200 },
   "GET /api/v1/unmapped-fields": { least: "viewer", takes: 200 },
@@ -170,7 +176,8 @@ async function ask(
     url: one.url ?? path,
     remoteAddress: `10.1.0.${calls.findIndex(([name]) => name === call)}`,
     ...(one.body ? { payload: one.body } : {}),
-    headers,
+    ...(one.csv === undefined ? {} : { payload: one.csv }),
+    headers: { ...headers, ...(one.csv === undefined ? {} : { "content-type": "text/csv" }) },
   };
   if (path !== "/api/v1/events") return server.app.inject(request);
   const answer = await server.app.inject({ ...request, payloadAsStream: true });

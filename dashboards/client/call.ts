@@ -7,6 +7,8 @@ export interface Call {
   method?: "GET" | "POST" | "PUT" | "DELETE";
   query?: Readonly<Record<string, string | number | boolean | undefined>>;
   body?: unknown;
+  /** A body that isn't JSON. */
+  raw?: { type: string; bytes: Uint8Array };
   accept?: string;
 }
 
@@ -18,12 +20,14 @@ export async function callService(service: Service, path: string, call: Call = {
   const headers: Record<string, string> = { authorization: `Bearer ${service.token}` };
   if (call.accept !== undefined) headers["accept"] = call.accept;
   if (call.body !== undefined) headers["content-type"] = "application/json";
+  if (call.raw !== undefined) headers["content-type"] = call.raw.type;
+  const body = call.raw === undefined ? call.body && JSON.stringify(call.body) : call.raw.bytes;
   let response: Response;
   try {
     response = await fetch(url, {
       method: call.method ?? "GET",
       headers,
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...(body === undefined ? {} : { body: body as NonNullable<RequestInit["body"]> }),
     });
   } catch (cause) {
     const { message } = ((cause as Error).cause ?? cause) as Error;
@@ -31,7 +35,7 @@ export async function callService(service: Service, path: string, call: Call = {
   }
   if (response.ok) return response;
   const text = await response.text();
-  let problem: { code?: string; detail?: string; title?: string } = {};
+  let problem: { code?: string; detail?: string; title?: string; faults?: unknown[] } = {};
   try {
     problem = JSON.parse(text) as typeof problem;
   } catch {
@@ -40,6 +44,7 @@ export async function callService(service: Service, path: string, call: Call = {
   throw new ObiegError(
     problem.code ?? `http-${response.status}`,
     problem.detail ?? problem.title ?? `${service.url} answered ${response.status}`,
+    problem.faults === undefined ? {} : { detail: { faults: problem.faults } },
   );
 }
 

@@ -271,8 +271,9 @@ export function requestsOf(
       ),
     ),
   );
+  const described = Object.keys(operation.requestBody?.content ?? { "application/json": {} });
   const type = fc.oneof(
-    { weight: 8, arbitrary: fc.constant("application/json") },
+    { weight: 8, arbitrary: fc.constantFrom(...described) },
     { weight: 1, arbitrary: fc.constantFrom(...mediaTypes) },
   );
   const accept = fc.oneof(

@@ -1,4 +1,4 @@
-import { type DeviceEntry, ObiegError } from "../../devices/index.js";
+import { type DeviceEntry, ObiegError, planImport } from "../../devices/index.js";
 import type {
   Alert,
   DeviceInput,
@@ -248,6 +248,7 @@ export function makeFakeView(): FakeView {
           devices.set(entry.id, entry);
           return entry;
         },
+        importDevices: async (file) => planImport(file, view.registry, false),
         removeDevice: async (id) => devices.delete(id),
         apply: async ({ places }) => ({
           added: places.map(({ id }) => ({ kind: "place" as const, id })),
