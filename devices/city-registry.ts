@@ -9,31 +9,8 @@ import { identifierKey, indexIdentifiers } from "./identifier.js";
 import { parentFault } from "./meter.js";
 import type { CredentialEntry, DeviceEntry, PlaceEntry, RegistryView, SourceEntry } from "./registry.js";
 import type { Rule } from "./rule.js";
+import type { EntryKind, RegistryChange, RegistryDiff } from "./registry-change.js";
 import { hashSecret, newSecret, verifySecret } from "./secret.js";
-
-/** Kinds of entries that a city file holds. */
-export type EntryKind =
-  | "city"
-  | "place"
-  | "device"
-  | "credential"
-  | "source"
-  | "rule"
-  | "channel"
-  | "retention";
-
-/** What a city file would change. */
-export interface RegistryDiff {
-  added: { kind: EntryKind; id: string }[];
-  changed: { kind: EntryKind; id: string }[];
-  removed: { kind: EntryKind; id: string }[];
-}
-
-/** One change, kept for good. */
-export interface RegistryChange extends RegistryDiff {
-  atMs: number;
-  who: string;
-}
 
 /** Storage that the registry stands on. */
 export interface RegistryStore {

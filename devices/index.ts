@@ -1,7 +1,7 @@
 export { attributeNames, attributesText, fractions, parseAttributes } from "./attributes.js";
 export { type Channel, channelSchema, isWebhookSecret } from "./channel.js";
 export { type CityFile, type CityOutside, citySchema, parseCity } from "./city.js";
-export { CityRegistry, openRegistry, type RegistryChange, type RegistryDiff } from "./city-registry.js";
+export { CityRegistry, openRegistry } from "./city-registry.js";
 export type {
   Codec,
   Decoded,
@@ -29,6 +29,7 @@ export {
 export { meterSchema, newRegisterSchema } from "./meter.js";
 export type { JournalMessage, RawMessage } from "./message.js";
 export { deviceClasses, quantities, type Quantity, type QuantityKind, unitOf } from "./quantity.js";
+export type { RegistryChange, RegistryDiff } from "./registry-change.js";
 export type {
   CredentialEntry,
   DeviceEntry,

@@ -126,6 +126,14 @@ test("every fault is told with line, column, code and heading, and one of them l
   expect(rest.faults).toHaveLength(13);
 });
 
+test("a time of service is taken with its offset", async () => {
+  const file = "id,commissioned,decommissioned\nbin-1,2026-01-01T00:00:00+01:00,\n";
+  expect((await plan(file)).changed).toMatchObject([{ commissioned: Date.parse("2025-12-31T23:00:00Z") }]);
+  expect(await faultsOf(file.replace("+01:00,", "+01:00,2025-01-01T00:00:00Z"))).toEqual([
+    "2:3 value-invalid decommissioned",
+  ]);
+});
+
 test("an identifier may go from one device to another in the same file, and a meter below one that it brings", async () => {
   const swapped = await plan("id,class,place,devEui\nbin-1,bin,krakow,\nbin-2,bin,krakow,70B3D57ED0000001\n");
   expect(swapped.faults).toEqual([]);

@@ -106,6 +106,10 @@ test("rows without a fault are taken where that is asked for, and the others sho
 
 test("what is exported as CSV is imported again without a change", async () => {
   await send('- { id: bin-2, name: "=1+1", model: "@x, \\"y\\"", at: [50.1, 19.9] }', "application/yaml");
+  const register = '{ serial: "9-1", digits: 6, maxRate: 50, installed: "2024-05-01T10:00:00+02:00" }';
+  const meter = `meter: { registers: { energy_import_kwh: ${register} } }`;
+  const metered = `- { id: em-1, commissioned: "2024-05-01T10:00:00Z", ${meter} }`;
+  expect((await send(metered, "application/yaml")).body).toMatchObject({ changed: 1 });
   const out = join(obieg.dir, "out.csv");
   await runObieg(["export", "devices", "--out", out, "--data", obieg.data]);
   const { stdout } = await runObieg(["device", "import", out, "--data", obieg.data]);

@@ -34,7 +34,7 @@ const types: Readonly<Record<string, string>> = {
 const columnsHelp = `
 CSV has its headings in the first row, in any order, divided by comma, semicolon or tab; UTF-8, or as Excel saves it.
   id class place            where a device is new, all three
-  name model fraction capacityLitres emptyMm fullMm
+  name model fraction capacityLitres emptyMm fullMm commissioned decommissioned
   every (15m) or everySeconds (900)
   latitude longitude, or at (50.0437 19.9494)
   devEui mac serial topic, or identifiers.SCHEME (identifiers.name)

@@ -71,7 +71,16 @@ const object = (cell: string): Cell => {
 };
 
 const ignored = new Set(["since", "latest", "presence"]);
-const texts = new Set(["id", "class", "place", "name", "model", "fraction"]);
+const texts = new Set([
+  "id",
+  "class",
+  "place",
+  "name",
+  "model",
+  "fraction",
+  "commissioned",
+  "decommissioned",
+]);
 const figures = new Set(["capacityLitres", "emptyMm", "fullMm"]);
 const schemes = new Set(["devEui", "mac", "serial", "topic"]);
 const registerFigures = new Set([
