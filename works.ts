@@ -98,7 +98,14 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     let intake: Intake | undefined;
     const intakeStatus = (): Intake["status"] =>
       intake?.status ?? { position: history.position, durable: durableSequence, fault: undefined };
-    const figures = new Figures({ door: () => doorStatus, intake: intakeStatus, sinks, alerts, clock });
+    const figures = new Figures({
+      door: () => doorStatus,
+      intake: intakeStatus,
+      sinks,
+      alerts,
+      clock,
+      uplinks: () => pipeline.uplinks.all(),
+    });
     const dayOf = localDays(timeZone);
     let counted = history.position;
     const pipeline: Pipeline = new Pipeline({

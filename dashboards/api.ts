@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { codecMarkSchema, uplinksSchema } from "./lorawan.js";
 import { meterAnswer } from "./meter-answer.js";
 
 /** RFC 3339 in UTC. */
@@ -91,6 +92,7 @@ export const deviceSchema = z.object({
   decommissioned: time.nullable().describe("when its service ended"),
   since: time.describe("when it entered the registry"),
   presence: presenceSchema.nullable(),
+  uplinks: uplinksSchema.nullable(),
   latest: z.array(latestSchema),
 });
 
@@ -121,6 +123,7 @@ export const readingSchema = z.object({
     .describe("its time lies outside the device's service, as the registry knows it now"),
   receivedAt: time,
   sequence: z.number().int().nullable().describe("order of storing; null once its day is sealed"),
+  codec: codecMarkSchema.optional().describe("whose decoder made it, where one did"),
 });
 
 /** Aggregates of one step, `from` inclusive, `to` exclusive. */

@@ -9,9 +9,17 @@ import type {
   StoredReading,
   Stranger,
   UnmappedField,
+  UplinkFigures,
 } from "../ingest/index.js";
-import { type DeviceEntry, type MeterEntry, outsideService, unitOf } from "../devices/index.js";
+import {
+  type CodecMark,
+  type DeviceEntry,
+  type MeterEntry,
+  outsideService,
+  unitOf,
+} from "../devices/index.js";
 import type * as api from "./api.js";
+import { codecOf, uplinksOf } from "./lorawan.js";
 import { isoOf, isoOrNull } from "./query.js";
 import type { Offender, SinkStanding } from "./sinks.js";
 import type { StrangerDocument } from "./strangers.js";
@@ -19,8 +27,12 @@ import type { UnmappedDocument } from "./unmapped.js";
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
-/** A stored reading as it is answered. */
-export const readingOf = (reading: StoredReading, device: DeviceEntry | undefined): api.Reading => ({
+/** A stored reading as it is answered, with whose decoder made it. */
+export const readingOf = (
+  reading: StoredReading,
+  device: DeviceEntry | undefined,
+  madeBy: CodecMark | undefined,
+): api.Reading => ({
   device: reading.device,
   quantity: reading.quantity,
   unit: reading.unit,
@@ -30,6 +42,7 @@ export const readingOf = (reading: StoredReading, device: DeviceEntry | undefine
   outside: (device && outsideService(device, reading.timeMs)) ?? null,
   receivedAt: isoOf(reading.receivedMs),
   sequence: reading.sequence ?? null,
+  ...codecOf(madeBy),
 });
 
 /** A point of a series as it is answered; numbers that aren't are null. */
@@ -59,6 +72,7 @@ export const deviceOf = (
   device: DeviceEntry,
   latest: readonly StoredReading[],
   presence: Presence | undefined,
+  uplinks: UplinkFigures | undefined,
 ): api.Device => ({
   id: device.id,
   class: device.class,
@@ -77,6 +91,7 @@ export const deviceOf = (
   decommissioned: isoOrNull(device.decommissioned),
   since: isoOf(device.sinceMs),
   presence: presence ? { online: presence.online, since: isoOf(presence.sinceMs) } : null,
+  uplinks: uplinksOf(uplinks),
   latest: latest.map(({ quantity, unit, value, timeMs }) => ({ quantity, unit, value, time: isoOf(timeMs) })),
 });
 

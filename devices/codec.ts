@@ -25,12 +25,34 @@ export interface UnmappedField {
   path: string;
 }
 
+/** Which version of a model's decoder made values. */
+export interface CodecMark {
+  model: string;
+  version: string;
+  /** SHA-256 of its script, hexadecimal; "" for a format of ours. */
+  hash: string;
+}
+
+/** What a frame's counter says: gaps are lost uplinks. */
+export interface UplinkCount {
+  /** The device's own count, up to 32 bits. */
+  count: number;
+  /** Changes when the device joins anew; "" where the network server doesn't say. */
+  session: string;
+  /** When the network server received it, epoch milliseconds. */
+  timeMs: number;
+}
+
 /** What a message says of one device. */
 export interface DeviceFields {
   device: string;
   fields: DecodedField[];
   faults: Fault[];
   unmapped?: UnmappedField[];
+  /** Whose decoder made the fields below this pointer; null: none did, in a message in which one might. */
+  made?: { by: CodecMark; path: string } | null;
+  /** What its decoder warned of, in its own words: bounded, never to be trusted as markup. */
+  warnings?: string[];
 }
 
 /** Something of a message that can't be taken: why, and where. Codes are listed in the room's README. */
@@ -55,7 +77,9 @@ export interface PresenceSign {
 }
 
 /** What a codec makes of one message. */
-export type Decoded =
+export type Decoded = Judged & { uplink?: UplinkCount };
+
+type Judged =
   | (DeviceFields & {
       kind: "decoded";
       presence?: PresenceSign[];

@@ -4,12 +4,14 @@ export { type CityFile, type CityOutside, citySchema, parseCity } from "./city.j
 export { CityRegistry, openRegistry } from "./city-registry.js";
 export type {
   Codec,
+  CodecMark,
   Decoded,
   DecodedField,
   DeviceFields,
   Fault,
   Introduction,
   UnmappedField,
+  UplinkCount,
 } from "./codec.js";
 export { type ErrorOptions, ObiegError } from "./error.js";
 export { type FieldGuess, type FieldSamples, guessField } from "./field-guess.js";

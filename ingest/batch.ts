@@ -8,11 +8,13 @@ import type {
   Validate,
   ValidationLimits,
 } from "../devices/index.js";
+import { madeOf, type MadeValue } from "./codec-book.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
 import type { SeenSign } from "./presence.js";
 import { faultsOfUnknown, quarantineFields, quarantineWhole, unknownDeviceCode } from "./quarantine.js";
 import type { History, QuarantineEntry, Values } from "./stores/port.js";
 import type { Unmapped } from "./unmapped.js";
+import type { SeenUplink } from "./uplinks.js";
 
 /** What messages are understood with. */
 export interface BatchParts {
@@ -22,6 +24,8 @@ export interface BatchParts {
   limits: ValidationLimits;
   history: Pick<History, "gather">;
   dayOf: (timeMs: number) => string;
+  /** True for devices of which a decoder ever made a value. */
+  isMade?: (device: string) => boolean;
 }
 
 /** One batch on its way through the story: what was understood of its messages. */
@@ -33,6 +37,12 @@ export class Batch {
   readonly unmapped: Unmapped[] = [];
   /** What devices said of their own being there. */
   readonly presence: SeenSign[] = [];
+  /** Whose decoder made which of the values. */
+  readonly made: MadeValue[] = [];
+  /** What decoders warned of. */
+  readonly warnings: Unmapped[] = [];
+  /** What frames' counters say. */
+  readonly uplinks: SeenUplink[] = [];
   readonly ledger: LedgerBook;
   /** Which run of history it was gathered for: one that failed is understood anew. */
   readonly run: number;
@@ -73,6 +83,8 @@ export class Batch {
       const { sequence, receivedMs } = message;
       for (const sign of decoded.presence) this.presence.push({ ...sign, message: sequence, receivedMs });
     }
+    if (device && decoded.uplink)
+      this.uplinks.push({ ...decoded.uplink, device: device.id, message: message.sequence });
     if (decoded.kind === "ignored") {
       account.messages.ignored += 1;
       return;
@@ -106,6 +118,14 @@ export class Batch {
       account.quarantined += faults.length;
       this.quarantined.push(...quarantineFields(message, part.device, faults, "", after));
     }
-    if (device && part.unmapped) this.unmapped.push({ message, device: device.id, fields: part.unmapped });
+    if (!device) return;
+    if (part.made !== undefined || this.#parts.isMade?.(device.id))
+      this.made.push(...madeOf(values, part, message.receivedMs));
+    if (part.warnings) {
+      const path = part.made?.path ?? "";
+      const fields = part.warnings.map((field) => ({ field, value: 0, path }));
+      this.warnings.push({ message, device: device.id, fields });
+    }
+    if (part.unmapped) this.unmapped.push({ message, device: device.id, fields: part.unmapped });
   }
 }

@@ -3,6 +3,7 @@ import type { Alerts } from "./alerts/port.js";
 import type { Intake } from "./intake.js";
 import type { JournalStatus } from "./journal/port.js";
 import type { IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
+import type { UplinkFigures } from "./uplinks.js";
 import { type ThreadStatus, threadStatus } from "./thread-status.js";
 
 /** How the front door stands, as it tells the works each second. */
@@ -29,6 +30,8 @@ export interface FigureSources {
   intake: () => Intake["status"];
   sinks: readonly Sink[];
   alerts: Pick<Alerts, "counts">;
+  /** Frames of LoRaWAN devices. */
+  uplinks: () => Iterable<[device: string, figures: UplinkFigures]>;
   clock: () => number;
 }
 
@@ -199,6 +202,19 @@ export class Figures {
         }),
       );
     };
+    const { uplinks } = this.#sources;
+    this.#register.registerMetric(
+      new Gauge({
+        name: "obieg_uplinks_lost_total",
+        help: "LoRaWAN uplinks lost by the gaps of the frame counter, by device, those that lost any (uplinks)",
+        labelNames: ["device"],
+        registers: [],
+        collect() {
+          this.reset();
+          for (const [device, { lost }] of uplinks()) if (lost > 0) this.set({ device }, lost);
+        },
+      }),
+    );
     bySink(
       "obieg_sink_lag_values",
       "values stored and not yet written to the sink",

@@ -1,5 +1,6 @@
 import type {
   CityFile,
+  CodecMark,
   DeviceEntry,
   ImportFile,
   ImportPlan,
@@ -10,9 +11,11 @@ import type { Alert, Alerts } from "./alerts/port.js";
 import type { Meters } from "./metering.js";
 import type { Presence } from "./presence.js";
 import type { History, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
+import type { UplinkFigures } from "./uplinks.js";
 import type { Strangers } from "./strangers.js";
 import type { UnmappedField } from "./unmapped-fields.js";
 
+export type { UplinkFigures } from "./uplinks.js";
 export type { Presence } from "./presence.js";
 export type { Alert, AlertQuery, DeliveryMark } from "./alerts/port.js";
 export type {
@@ -147,6 +150,10 @@ export interface IngestView {
   readonly sinks: readonly Pick<Sink, "name" | "status" | "offenders">[];
   /** Whether a device is there by its own word; undefined when it never said. */
   presence(device: string): Presence | undefined;
+  /** Frames of a LoRaWAN device; undefined when it never sent one with a counter. */
+  uplinks(device: string): UplinkFigures | undefined;
+  /** Whose decoder made a stored reading; undefined when none did. `receivedMs`: its time of receipt. */
+  codecOf(device: string, quantity: string, receivedMs: number): CodecMark | undefined;
   quantities(): readonly QuantityRow[];
   /**
    * Hands a message to the journal; gives its sequence.

@@ -1,12 +1,15 @@
 import { type JournalMessage, ObiegError } from "../devices/index.js";
 import type { AlertTransition } from "./alerts/port.js";
 import { Batch, type BatchParts } from "./batch.js";
+import { CodecBook } from "./codec-book.js";
 import { PresenceBook } from "./presence.js";
+import { warningEntry } from "./quarantine.js";
 import type { RuleEngine } from "./rules/port.js";
 import { Replay, type ReplayReport } from "./replay.js";
 import type { History, HistoryBatch, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
 import type { StateStore } from "./stores/state.js";
 import { UnmappedBook } from "./unmapped.js";
+import { UplinkBook } from "./uplinks.js";
 
 /** What the pipeline works with; everything outside comes through these. */
 export interface PipelineParts extends BatchParts {
@@ -26,6 +29,11 @@ export class Pipeline {
   readonly unmapped: UnmappedBook;
   /** Which devices are there by their own word. */
   readonly presence: PresenceBook;
+  /** Which decoder made which reading. */
+  readonly codecs: CodecBook;
+  /** What frames' counters say of lost uplinks. */
+  readonly uplinks: UplinkBook;
+  readonly #warnings: UnmappedBook;
   readonly #parts: PipelineParts;
   /** Ends when the batch under way does: batches and replays take turns. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -35,7 +43,10 @@ export class Pipeline {
   #unjudged: Pick<Batch, "values" | "quarantined"> | undefined;
 
   constructor(parts: PipelineParts) {
-    this.#parts = parts;
+    this.codecs = new CodecBook(parts.state);
+    this.uplinks = new UplinkBook(parts.state);
+    this.#warnings = new UnmappedBook(parts.state, "codec-warnings", warningEntry);
+    this.#parts = { ...parts, isMade: (device) => this.codecs.isMade(device) };
     this.unmapped = new UnmappedBook(parts.state);
     this.presence = new PresenceBook(parts.state);
   }
@@ -64,6 +75,8 @@ export class Pipeline {
         batch = this.understand(batch.messages);
       }
       await this.presence.take(batch.presence);
+      await this.uplinks.take(batch.uplinks);
+      await this.codecs.note(batch.made);
       await this.#identify(batch);
       await this.#store(batch);
       await this.#finish();
@@ -87,6 +100,7 @@ export class Pipeline {
         values = history.gather();
         replay = new Replay(this.#parts, open, values);
       }
+      await this.codecs.note(replay.made, true);
       await this.#orForget(() => history.identify(values));
       const batch = replay.settle(history.position, by, clock());
       await this.#commit(batch);
@@ -140,7 +154,10 @@ export class Pipeline {
     const { history } = this.#parts;
     await this.#inTurn(async () => {
       await this.unmapped.save();
-      await this.presence.keepOnly((device) => this.#parts.registry.device(device) !== undefined);
+      await this.#warnings.save();
+      const isThere = (device: string): boolean => this.#parts.registry.device(device) !== undefined;
+      await this.presence.keepOnly(isThere);
+      await this.uplinks.keepOnly(isThere);
     });
     try {
       await history.maintain(nowMs);
@@ -166,13 +183,16 @@ export class Pipeline {
     batch.ledger.count(batch.values);
   }
 
-  async #store({ messages, values, ledger, quarantined, unmapped }: Batch): Promise<void> {
+  async #store({ messages, values, ledger, quarantined, unmapped, warnings }: Batch): Promise<void> {
     const last = messages.at(-1);
     if (!last) throw new ObiegError("empty-batch", "a batch holds at least one message");
     const quarantine =
-      unmapped.length > 0 ? [...quarantined, ...this.unmapped.entriesOf(unmapped)] : quarantined;
+      unmapped.length + warnings.length > 0
+        ? [...quarantined, ...this.unmapped.entriesOf(unmapped), ...this.#warnings.entriesOf(warnings)]
+        : quarantined;
     await this.#commit({ position: last.sequence, values, ledger: ledger.deltas(), quarantine });
     this.unmapped.count(unmapped);
+    this.#warnings.count(warnings);
     this.#unjudged = { values, quarantined: quarantine };
   }
 
@@ -197,6 +217,7 @@ export class Pipeline {
     if (!stored) return;
     await this.#judge(stored.values);
     if (this.unmapped.hasNew) await this.unmapped.save();
+    if (this.#warnings.hasNew) await this.#warnings.save();
     this.#unjudged = undefined;
     const { history, sinks, onCommitted } = this.#parts;
     for (const sink of sinks) sink.wake(history.lastSequence);

@@ -7,6 +7,9 @@ export const unknownDeviceCode = "unknown-device";
 /** Reason of a number that has no quantity; it isn't a value, so the account of values doesn't know it. */
 export const unmappedCode = "unmapped-field";
 
+/** Reason of a message that was taken, and that its decoder warned of; once a device and warning. */
+export const warningCode = "codec-warning";
+
 function entry(message: JournalMessage, device: string, n: number, fault: Fault): QuarantineEntry {
   return {
     id: `${message.sequence}-${n}`,
@@ -41,6 +44,21 @@ export function unmappedEntry(
   return {
     ...entry(message, device, n, { code: unmappedCode, path, detail }),
     id: `${message.sequence}-u${n}`,
+  };
+}
+
+/** Keeps a message with what a decoder warned of in it: a warning that came for the first time. Nothing of it is refused. */
+export function warningEntry(
+  message: JournalMessage,
+  device: string,
+  { field, path }: UnmappedField,
+  n: number,
+): QuarantineEntry {
+  const detail = field.slice(0, 300);
+  return {
+    ...entry(message, device, n, { code: warningCode, path, detail }),
+    id: `${message.sequence}-w${n}`,
+    count: 0,
   };
 }
 

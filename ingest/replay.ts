@@ -9,7 +9,14 @@ import type {
   Value,
 } from "../devices/index.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
-import { faultsOfUnknown, quarantineFields, unknownDeviceCode, unmappedCode } from "./quarantine.js";
+import {
+  faultsOfUnknown,
+  quarantineFields,
+  unknownDeviceCode,
+  unmappedCode,
+  warningCode,
+} from "./quarantine.js";
+import { madeOf, type MadeValue } from "./codec-book.js";
 import type { HistoryBatch, QuarantineEntry, Values } from "./stores/port.js";
 
 /** What a replay did. */
@@ -37,6 +44,7 @@ interface Judged {
   account: string;
   values: Value[];
   faults: Fault[];
+  part: DeviceFields;
 }
 
 /** Whose account an entry counts in. */
@@ -53,6 +61,8 @@ export class Replay {
   readonly #closed: string[] = [];
   readonly #left: QuarantineEntry[] = [];
   readonly #values: Values;
+  /** Whose decoder made which of the values. */
+  readonly made: MadeValue[] = [];
 
   /** `values`: an empty batch, which it fills. */
   constructor(parts: ReplayParts, entries: readonly QuarantineEntry[], values: Values) {
@@ -83,6 +93,7 @@ export class Replay {
 
   #take(entry: QuarantineEntry): boolean {
     const { registry, codecFor } = this.#parts;
+    if (entry.reason === warningCode) return false;
     const message = {
       sequence: entry.message,
       topic: entry.topic,
@@ -123,6 +134,7 @@ export class Replay {
     return {
       device: part.device,
       account: device?.id ?? unknownDevice,
+      part,
       values: wanted ? values.filter(({ path }) => wanted.has(path)) : values,
       faults: wanted ? faults.filter(({ path }) => wanted.has(path)) : faults,
     };
@@ -135,6 +147,7 @@ export class Replay {
     account.decoded += values.length + faults.length;
     account.quarantined += faults.length;
     for (const value of values) this.#values.add(value, entry.receivedMs, entry.message);
+    this.made.push(...madeOf(values, judged.part, entry.receivedMs));
     const left = quarantineFields(message, judged.device, faults, `-of-${entry.id}`, after);
     this.#left.push(...left);
     return left.length;

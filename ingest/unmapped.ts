@@ -35,14 +35,17 @@ const maxPerDevice = 500;
 export class UnmappedBook {
   readonly #state: StateStore;
   readonly #table;
+  readonly #entryOf: typeof unmappedEntry;
   readonly #known = new Map<string, UnmappedSighting>();
   readonly #perDevice = new Map<string, number>();
   readonly #changed = new Set<string>();
   #hasNew = false;
 
-  constructor(state: StateStore) {
+  /** `table`: where sightings are kept; `entryOf`: what the first of each leaves in quarantine. */
+  constructor(state: StateStore, table = "unmapped", entryOf: typeof unmappedEntry = unmappedEntry) {
     this.#state = state;
-    this.#table = state.table<UnmappedSighting, string>("unmapped");
+    this.#entryOf = entryOf;
+    this.#table = state.table<UnmappedSighting, string>(table);
     for (const { key, value } of this.#table.getRange()) this.#keep(key, { ...value });
   }
 
@@ -69,7 +72,7 @@ export class UnmappedBook {
         perDevice.set(device, before + 1);
         return true;
       });
-      return fresh.map((field, index) => unmappedEntry(message, device, field, index + 1));
+      return fresh.map((field, index) => this.#entryOf(message, device, field, index + 1));
     });
   }
 

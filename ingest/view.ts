@@ -29,7 +29,10 @@ export interface ViewParts {
   registry: CityRegistry;
   alerts: Alerts;
   meters: Meters;
-  pipeline: Pick<Pipeline, "replay" | "dismiss" | "renew" | "settled" | "presence" | "unmapped">;
+  pipeline: Pick<
+    Pipeline,
+    "replay" | "dismiss" | "renew" | "settled" | "presence" | "unmapped" | "uplinks" | "codecs"
+  >;
   figures: Figures;
   intake: () => Intake["status"];
   door: () => DoorStatus | undefined;
@@ -166,6 +169,8 @@ export function openView(parts: ViewParts): OpenView {
     }),
     presence: (device) => pipeline.presence.of(device),
     unmapped: () => unmappedFields(pipeline.unmapped, registry),
+    uplinks: (device) => pipeline.uplinks.of(device),
+    codecOf: (device, quantity, receivedMs) => pipeline.codecs.of(device, quantity, receivedMs),
     quantities: () =>
       [...quantities.values()].map(({ name, unit, kind, dimension, plausible, classes }) => ({
         name,

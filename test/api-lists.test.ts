@@ -76,10 +76,10 @@ test("CSV holds the whole list in lines that RFC 4180 knows, whatever limit says
   expect(answer.headers["content-type"]).toContain("text/csv");
   expect(answer.headers["content-disposition"]).toBe('attachment; filename="readings.csv"');
   expect(answer.body.split("\r\n")).toEqual([
-    "device,quantity,unit,time,value,attributes,receivedAt,sequence,outside",
-    "bin-1,fill_percent,%,2026-11-23T10:00:00.000Z,0,{},2026-11-23T10:00:00.500Z,1,",
-    "bin-1,fill_percent,%,2026-11-23T10:01:00.000Z,1,{},2026-11-23T10:01:00.500Z,2,",
-    "bin-1,fill_percent,%,2026-11-23T10:02:00.000Z,2,{},2026-11-23T10:02:00.500Z,3,",
+    "device,quantity,unit,time,value,attributes,receivedAt,sequence,outside,codec",
+    "bin-1,fill_percent,%,2026-11-23T10:00:00.000Z,0,{},2026-11-23T10:00:00.500Z,1,,",
+    "bin-1,fill_percent,%,2026-11-23T10:01:00.000Z,1,{},2026-11-23T10:01:00.500Z,2,,",
+    "bin-1,fill_percent,%,2026-11-23T10:02:00.000Z,2,{},2026-11-23T10:02:00.500Z,3,,",
     "",
   ]);
 });

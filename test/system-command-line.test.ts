@@ -196,7 +196,9 @@ test("quarantine list, show, replay and dismiss; ledger; export", async () => {
   expect(await ask(["quarantine", "list"])).not.toContain("invalid-json");
   expect(await ask(["ledger", "--device", "bin-1"])).toMatch(/bin-1 .*yes/);
   const csv = await ask(["export", "readings", "--device", "bin-1", "--format", "csv"]);
-  expect(csv.split("\r\n")[0]).toBe("device,quantity,unit,time,value,attributes,receivedAt,sequence,outside");
+  expect(csv.split("\r\n")[0]).toBe(
+    "device,quantity,unit,time,value,attributes,receivedAt,sequence,outside,codec",
+  );
   const out = join(obieg.dir, "out.ndjson");
   await ask(["export", "readings", "--device", "bin-1", "--format", "ndjson", "--out", out]);
   expect(JSON.parse(readFileSync(out, "utf8").trim().split("\n")[0] ?? "")).toMatchObject({

@@ -64,6 +64,7 @@ export function readingsRoutes(api: Api, parts: RouteParts): void {
           "receivedAt",
           "sequence",
           "outside",
+          "codec",
         ],
         limit,
         cursor,
@@ -73,7 +74,13 @@ export function readingsRoutes(api: Api, parts: RouteParts): void {
             ...given({ devices, quantity: of, fromMs: from, toMs: to, cursor: at }),
             limit: most,
           });
-          const items = page.items.map((one) => readingOf(one, view.registry.device(one.device)));
+          const items = page.items.map((one) =>
+            readingOf(
+              one,
+              view.registry.device(one.device),
+              view.codecOf(one.device, one.quantity, one.receivedMs),
+            ),
+          );
           return { items, next: page.next ?? null };
         },
       });

@@ -46,6 +46,8 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
   const { view, users } = parts;
   const tags = ["registry"];
 
+  const shown = (device: DeviceEntry, latest: readonly StoredReading[]): Device =>
+    deviceOf(device, latest, view.presence(device.id), view.uplinks(device.id));
   const withLatest = async (devices: readonly DeviceEntry[]): Promise<Device[]> => {
     const latest = new Map<string, StoredReading[]>();
     const found = devices.length === 0 ? [] : await view.history.latest(devices.map(({ id }) => id));
@@ -54,7 +56,7 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
       if (known) known.push(reading);
       else latest.set(reading.device, [reading]);
     }
-    return devices.map((device) => deviceOf(device, latest.get(device.id) ?? [], view.presence(device.id)));
+    return devices.map((device) => shown(device, latest.get(device.id) ?? []));
   };
   const known = (id: string): DeviceEntry => {
     const device = view.registry.device(id);
@@ -193,7 +195,7 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
         .catch((error: unknown) => Promise.reject(refusedByRegistry(error) as Error));
       await users.audit.record(auditOf(request, "device.put", id, { class: kind, place, new: isNew }));
       const [device] = await withLatest([stored]);
-      return reply.code(isNew ? 201 : 200).send(device ?? deviceOf(stored, [], view.presence(stored.id)));
+      return reply.code(isNew ? 201 : 200).send(device ?? shown(stored, []));
     },
   );
 

@@ -115,7 +115,9 @@ export function strangersRoutes(api: Api, parts: RouteParts): void {
         .catch((error: unknown) => Promise.reject(refusedByRegistry(error) as Error));
       await users.audit.record(auditOf(request, "device.adopt", id, { identifier, replayed, refused }));
       const latest = await view.history.latest([id]);
-      return reply.code(201).send({ device: deviceOf(device, latest, view.presence(id)), replayed, refused });
+      return reply
+        .code(201)
+        .send({ device: deviceOf(device, latest, view.presence(id), view.uplinks(id)), replayed, refused });
     },
   );
 }

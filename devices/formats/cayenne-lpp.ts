@@ -94,6 +94,9 @@ export function readLpp(bytes: Uint8Array, timeMs: number): { fields: ParsedFiel
   return { fields, faults };
 }
 
+/** Version of what {@link readLpp} makes of a payload. */
+export const lppVersion = "1";
+
 /**
  * Cayenne LPP: the bytes themselves as the payload, of the device that the topic's last level names. The first channel of a
  * quantity has its name; further channels are told apart by a source's map (`temperature_2`). It has no topics of its own.
@@ -101,7 +104,7 @@ export function readLpp(bytes: Uint8Array, timeMs: number): { fields: ParsedFiel
  */
 export const cayenneLpp: Format = {
   name: "cayenne-lpp",
-  version: "1",
+  version: lppVersion,
   topics: [],
   schemes: ["topic", "devEui", "name"],
   parse(message: RawMessage): Parsed {

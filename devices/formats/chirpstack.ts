@@ -1,7 +1,7 @@
 import type { RawMessage } from "../message.js";
 import type { Format, Frame, Parsed, ParsedField } from "./format.js";
 import { isObject, type JsonObject, readObject } from "./json.js";
-import { decodedFields, firstTime, frameOf, signalOf } from "./uplink.js";
+import { countOf, decodedFields, firstTime, frameOf, signalOf } from "./uplink.js";
 
 /** Events that carry no measurement. Source: chirpstack/chirpstack, api/proto/integration/integration.proto. */
 const ignoredEvents: ReadonlySet<string> = new Set([
@@ -72,10 +72,14 @@ export const chirpstack: Format = {
     if (isObject(body["joinServerContext"])) return { kind: "ignored", reason: "encrypted", identity };
     const signal = signalOf(body["rxInfo"], "/rxInfo", timeMs);
     const frame = frameOf(data, fPort, timeMs, "/data");
-    if (!isObject(object) && !frame) return { kind: "ignored", reason: "no-payload", identity };
-    return parsed(
-      [...decodedFields(object, "/object", timeMs), ...signal],
-      frame && { ...frame, beside: signal, isNeeded: !isObject(object) },
-    );
+    const counted = countOf(body["fCnt"], body["devAddr"], timeMs);
+    if (!isObject(object) && !frame) return { kind: "ignored", reason: "no-payload", identity, ...counted };
+    return {
+      ...parsed(
+        [...decodedFields(object, "/object", timeMs), ...signal],
+        frame && { ...frame, beside: signal, isNeeded: !isObject(object) },
+      ),
+      ...counted,
+    };
   },
 };

@@ -1,14 +1,14 @@
-import type { Fault } from "../codec.js";
+import type { CodecMark, Fault } from "../codec.js";
 import type { PayloadCodec } from "../lorawan/index.js";
 import type { SourceDecoder, SourceEntry } from "../registry.js";
-import { readLpp } from "./cayenne-lpp.js";
+import { lppVersion, readLpp } from "./cayenne-lpp.js";
 import type { Frame, ParsedField } from "./format.js";
 import type { SandboxOnDemand } from "./sandbox.js";
 import { decodedFields, normalizedFields } from "./uplink.js";
 
 /** What a model's decoder made of a frame; `ready`: it can't yet, ask again then. */
 export type FrameFields =
-  | { fields: ParsedField[]; faults: Fault[] }
+  | { fields: ParsedField[]; faults: Fault[]; made: { by: CodecMark; path: string }; warnings: string[] }
   | { fault: Fault }
   | { ready: Promise<void> };
 
@@ -53,19 +53,22 @@ export function openDecoders(source: SourceEntry, onDemand: SandboxOnDemand): De
     if (named.format === "cayenne-lpp") {
       const { fields, faults } = readLpp(bytes, timeMs);
       const placed = fields.map((field) => ({ ...field, path: `${path}${field.path}` }));
-      return { fields: [...placed, ...beside], faults: at(faults) };
+      const by = { model: named.model, version: `cayenne-lpp ${lppVersion}`, hash: "" };
+      return { fields: [...placed, ...beside], faults: at(faults), made: { by, path }, warnings: [] };
     }
     const codec = load(named);
     if (!("decode" in codec)) return codec;
     const outcome = codec.decode({ fPort, bytes, receivedMs: timeMs });
     if (outcome.kind === "failed") {
-      const detail = `${named.model} ${codec.version}: ${outcome.fault.detail}`.slice(0, 300);
+      const warned = outcome.warnings.length > 0 ? ` (warned: ${outcome.warnings.join("; ")})` : "";
+      const detail = `${named.model} ${codec.version}: ${outcome.fault.detail}${warned}`.slice(0, 300);
       return { fault: { ...outcome.fault, path, detail } };
     }
-    const { data, normalized, faults } = outcome;
+    const { data, normalized, faults, warnings } = outcome;
     const fields = normalized
       ? normalizedFields(normalized, path, timeMs)
       : decodedFields(data, path, timeMs);
-    return { fields: [...fields, ...beside], faults: at(faults) };
+    const by = { model: named.model, version: codec.version, hash: codec.hash };
+    return { fields: [...fields, ...beside], faults: at(faults), made: { by, path }, warnings };
   };
 }

@@ -1,4 +1,4 @@
-import type { Fault } from "../codec.js";
+import type { Fault, UplinkCount } from "../codec.js";
 import type { LocalClock } from "../local-time.js";
 import type { RawMessage } from "../message.js";
 
@@ -63,10 +63,17 @@ export type Parsed =
       isDoubtful?: boolean;
       presence?: readonly ParsedPresence[];
       frame?: Frame;
+      uplink?: UplinkCount;
       /** The payload, where a source may name its device by a field of it. */
       body?: unknown;
     }
-  | { kind: "ignored"; reason: string; identity?: string; presence?: readonly ParsedPresence[] }
+  | {
+      kind: "ignored";
+      reason: string;
+      identity?: string;
+      presence?: readonly ParsedPresence[];
+      uplink?: UplinkCount;
+    }
   | { kind: "refused"; identity: string | undefined; fault: Fault; isDoubtful?: boolean };
 
 /**

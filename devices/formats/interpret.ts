@@ -95,6 +95,7 @@ export function interpret(
   const clock = openLocalClock(source.timeZone ?? cityTimeZone);
   const mappingOf = openMap(source.map);
   const { level, field: namedBy, identifier } = source.device ?? {};
+  const hasDecoders = source.decoders !== undefined;
   const schemes = identifier === undefined ? format.schemes : [identifier];
 
   const find = (
@@ -191,6 +192,7 @@ export function interpret(
           kind: "ignored",
           reason: parsed.reason,
           ...(device ? { device: device.id } : {}),
+          ...(parsed.uplink ? { uplink: parsed.uplink } : {}),
           ...presenceOf(registry, parsed.presence, device),
         };
       if (parsed.kind === "refused")
@@ -204,18 +206,28 @@ export function interpret(
           "the message names no device in 1 to 128 printable characters: see its source's device rule";
         return { kind: "refused", device: undefined, fault: fault("invalid-identifier", "", detail) };
       }
-      const { frame } = parsed;
+      const { frame, uplink } = parsed;
+      const counted = uplink ? { uplink } : {};
       const decoded = frame && decodeFrame(frame, device?.model);
       if (decoded && "ready" in decoded) return { kind: "waiting", ready: decoded.ready };
       if (decoded && "fault" in decoded)
-        return { kind: "refused", device: device?.id ?? identity, fault: decoded.fault };
+        return { kind: "refused", device: device?.id ?? identity, fault: decoded.fault, ...counted };
       if (frame?.isNeeded && !decoded && device) {
         const detail =
           "the frame isn't decoded: give its model a decoder in the source, or a codec in the network server";
-        return { kind: "refused", device: device.id, fault: fault("no-decoder", frame.path, detail) };
+        return {
+          kind: "refused",
+          device: device.id,
+          fault: fault("no-decoder", frame.path, detail),
+          ...counted,
+        };
       }
+      const { made = hasDecoders ? null : undefined, warnings } = decoded ?? {};
       return {
         ...take(registry, decoded ? { ...parsed, ...decoded } : parsed, identity, device),
+        ...(made === undefined ? {} : { made }),
+        ...(warnings && warnings.length > 0 ? { warnings } : {}),
+        ...counted,
         ...presenceOf(registry, parsed.presence, device),
       };
     },

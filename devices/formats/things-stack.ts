@@ -1,7 +1,7 @@
 import type { RawMessage } from "../message.js";
 import type { Format, Parsed, ParsedField } from "./format.js";
 import { isObject, type JsonObject, readObject } from "./json.js";
-import { decodedFields, firstTime, frameOf, normalizedFields, signalOf } from "./uplink.js";
+import { countOf, decodedFields, firstTime, frameOf, normalizedFields, signalOf } from "./uplink.js";
 
 /** What a message that is no uplink is, by the one key that it has. Source: api/ttn/lorawan/v3/messages.proto, ApplicationUp. */
 const events: Readonly<Record<string, string>> = {
@@ -66,7 +66,10 @@ export const thingsStack: Format = {
     const timeMs = firstTime([uplink["received_at"], body["received_at"]], message.receivedMs);
     const signal = signalOf(uplink["rx_metadata"], `/${key}/rx_metadata`, timeMs);
     const frame = frameOf(payload, uplink["f_port"], timeMs, `/${key}/frm_payload`);
-    if (!isDecoded && !frame) return { kind: "ignored", reason: "no-payload", identity };
+    // An uplink and what was normalized of it are two messages of one frame; the first alone counts. A counter of 0 is left out.
+    const counted =
+      key === "uplink_message" ? countOf(uplink["f_cnt"] ?? 0, uplink["session_key_id"], timeMs) : {};
+    if (!isDecoded && !frame) return { kind: "ignored", reason: "no-payload", identity, ...counted };
     return {
       kind: "parsed",
       identity,
@@ -74,6 +77,7 @@ export const thingsStack: Format = {
       fields: [...uplinkFields(uplink, `/${key}`, timeMs), ...signal],
       faults: [],
       ...(frame ? { frame: { ...frame, beside: signal, isNeeded: !isDecoded } } : {}),
+      ...counted,
       body,
     };
   },

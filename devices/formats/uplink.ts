@@ -1,3 +1,4 @@
+import type { UplinkCount } from "../codec.js";
 import { parseTime } from "../time.js";
 import { createResolver } from "../unit.js";
 import type { Frame, ParsedField } from "./format.js";
@@ -150,6 +151,14 @@ export function normalizedFields(list: unknown, base: string, timeMs: number): P
       return { ...field, name, ...(unit === undefined ? {} : { unit }) };
     });
   });
+}
+
+/** The frame counter of an uplink, with what changes when its device joins anew; what is no counter says nothing. */
+export function countOf(count: unknown, session: unknown, timeMs: number): { uplink?: UplinkCount } {
+  if (typeof count !== "number" || !Number.isInteger(count) || count < 0 || count > 0xffff_ffff) return {};
+  return {
+    uplink: { count, session: typeof session === "string" ? session.slice(0, 64) : "", timeMs },
+  };
 }
 
 /** A frame out of its base64; undefined when there is none, or none of the application. */

@@ -57,18 +57,10 @@ export const reading = (n: number, value = n): StoredReading => ({
 });
 
 /** The same as the pipeline tells it. */
-export const stored = (n: number, value = n): IdentifiedValue => ({
-  device: "bin-1",
-  quantity: "fill_percent",
-  attributes: "",
-  timeMs: noonMs + n * 60_000,
-  value,
-  verdict: "stored",
-  late: false,
-  receivedMs: noonMs + n * 60_000 + 500,
-  message: n + 1,
-  sequence: n + 1,
-});
+export const stored = (n: number, value = n): IdentifiedValue => {
+  const { unit: _unit, ...rest } = reading(n, value);
+  return { ...rest, attributes: "", verdict: "stored", late: false, message: n + 1, sequence: n + 1 };
+};
 
 /** An entry of quarantine. */
 export const refusedEntry = (
@@ -228,6 +220,8 @@ export function makeFakeView(): FakeView {
       status: async () => ({ hotRows: 3, sealedDays: 0, sealedBytes: 0, faults: [] }),
       after: async () => storedOf([]),
     },
+    uplinks: () => undefined,
+    codecOf: () => undefined,
     registry: {
       city: { name: "Kraków", timeZone: "Europe/Warsaw", language: "pl" },
       device: (id) => devices.get(id),

@@ -133,6 +133,16 @@ const units: Record<string, string> = {
 
 const reasons: Names = {
   "unknown-device": ["Nieznane urządzenie", "Unknown device"],
+  "no-decoder": ["Ramka bez dekodera", "Frame without a decoder"],
+  "codec-errors": ["Dekoder zgłosił błąd", "The decoder gave errors"],
+  "codec-threw": ["Dekoder przerwał pracę", "The decoder threw an exception"],
+  "codec-time": ["Dekoder nie skończył na czas", "The decoder took too long"],
+  "codec-memory": ["Dekoder zużył za dużo pamięci", "The decoder took too much memory"],
+  "codec-stack": ["Dekoder zagnieździł się za głęboko", "The decoder called itself too deep"],
+  "codec-output": ["Dekoder podał zły wynik", "The decoder gave a result that can't be taken"],
+  "codec-input": ["Za długa ramka", "Frame too long"],
+  "codec-invalid": ["Błędny dekoder", "The decoder can't be loaded"],
+  "codec-warning": ["Ostrzeżenie dekodera", "Warning of the decoder"],
   "unmapped-field": ["Pole bez wielkości", "Field without a quantity"],
   "invalid-identifier": ["Błędna nazwa urządzenia", "Invalid name of a device"],
   "unknown-quantity": ["Nieznana wielkość", "Unknown quantity"],
