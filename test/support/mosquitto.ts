@@ -7,20 +7,23 @@ export interface Published {
   output: string;
 }
 
-/** Publishes with Debian's mosquitto_pub, QoS 1. */
+/** Publishes with Debian's mosquitto_pub, QoS 1; bytes go through its standard input. */
 export function mosquittoPub(
   port: number,
   login: { user: string; secret: string } | undefined,
   topic: string,
-  payload: string,
+  payload: string | Buffer,
 ): Promise<Published> {
   const as = login === undefined ? [] : ["-u", login.user, "-P", login.secret];
-  const args = ["-h", "127.0.0.1", "-p", String(port), ...as, "-q", "1", "-t", topic, "-m", payload];
+  const args = ["-h", "127.0.0.1", "-p", String(port), ...as, "-q", "1", "-t", topic];
+  const isText = typeof payload === "string";
+  args.push(...(isText ? ["-m", payload] : ["-s"]));
   return new Promise((resolve) => {
-    execFile("/usr/bin/mosquitto_pub", args, { timeout: 10_000 }, (error, stdout, stderr) => {
+    const child = execFile("/usr/bin/mosquitto_pub", args, { timeout: 10_000 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
       resolve({ code, output: stdout + stderr });
     });
+    if (!isText) child.stdin?.end(payload);
   });
 }
 
