@@ -47,6 +47,7 @@ export const statusOf: Readonly<Record<string, number>> = {
   "bad-cursor": 400,
   "device-exists": 409,
   "last-admin": 409,
+  "place-in-use": 409,
   "login-busy": 429,
   "meter-life": 422,
   "meter-register": 422,

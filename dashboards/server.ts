@@ -22,6 +22,7 @@ import { ledgerRoutes } from "./routes/ledger.js";
 import { liveRoutes } from "./routes/live.js";
 import { metersRoutes } from "./routes/meters.js";
 import { peopleRoutes } from "./routes/people.js";
+import { placesRoutes } from "./routes/places.js";
 import { quarantineRoutes } from "./routes/quarantine.js";
 import { sinksRoutes } from "./routes/sinks.js";
 import { readingsRoutes } from "./routes/readings.js";
@@ -125,6 +126,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
       });
       sessionRoutes(api, parts);
       registryRoutes(api, parts);
+      placesRoutes(api, parts);
       strangersRoutes(api, parts);
       importRoutes(api, parts);
       keepingRoutes(api, parts);

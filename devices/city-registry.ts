@@ -9,6 +9,7 @@ import { identifierKey, indexIdentifiers } from "./identifier.js";
 import { parentFault } from "./meter.js";
 import type { CredentialEntry, DeviceEntry, PlaceEntry, RegistryView, SourceEntry } from "./registry.js";
 import type { Rule } from "./rule.js";
+import { checkPlace, checkUnused } from "./place.js";
 import type { EntryKind, RegistryChange, RegistryDiff } from "./registry-change.js";
 import { hashSecret, newSecret, verifySecret } from "./secret.js";
 
@@ -170,6 +171,24 @@ export class CityRegistry implements RegistryView {
     }
     const fault = parentFault(device, (id) => this.#devices.get(id));
     if (fault) throw new ObiegError("device-invalid", `meter.parent: ${fault}`);
+  }
+
+  /** Adds or replaces a place. Throws `place-invalid`. */
+  putPlace(place: PlaceEntry, who: string): Promise<RegistryDiff> {
+    return this.#change(who, () => {
+      checkPlace(place, this);
+      return new Map(this.#entries).set(`place/${place.id}`, place);
+    });
+  }
+
+  /** Removes a place that nothing needs. Throws `place-not-found`, `place-in-use`. */
+  removePlace(id: string, who: string): Promise<RegistryDiff> {
+    return this.#change(who, () => {
+      checkUnused(id, this);
+      const wanted = new Map(this.#entries);
+      wanted.delete(`place/${id}`);
+      return wanted;
+    });
   }
 
   /** Removes a device; its history stays, and meters below it stand below none. Throws `device-not-found`. */

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { channelSchema } from "./channel.js";
-import { at, deviceId, deviceSchema, placeId } from "./device.js";
+import { deviceId, deviceSchema, placeId } from "./device.js";
 import { identifierKey } from "./identifier.js";
 import { checkParents } from "./meter.js";
+import { parentOf, placeSchema } from "./place.js";
 import { deviceClasses, quantities } from "./quantity.js";
 import { ruleSchema } from "./rule.js";
 import type { SourceEntry } from "./registry.js";
@@ -10,13 +11,6 @@ import { isTimeZone, sourceSchema, topicFilter } from "./source.js";
 import { type FaultReport, parseYamlFile } from "./yaml-file.js";
 
 const name = z.string().min(1).max(200);
-const place = z.strictObject({
-  id: placeId,
-  kind: z.enum(["city", "district", "site", "building", "household"]),
-  name,
-  at: at.optional(),
-});
-
 const credential = z
   .strictObject({
     user: deviceId.describe("MQTT user name: a device's id, a gateway's or an application's name"),
@@ -45,7 +39,7 @@ const shape = z.strictObject({
     timeZone: z.string().refine(isTimeZone, "an IANA time zone, such as Europe/Warsaw"),
     language: z.enum(["pl", "en"]).default("pl"),
   }),
-  places: z.array(place).max(100_000).default([]),
+  places: z.array(placeSchema).max(100_000).default([]),
   devices: z.array(deviceSchema).max(1_000_000).default([]),
   credentials: z.array(credential).max(1_000_000).default([]),
   sources: z
@@ -115,9 +109,9 @@ function checkTogether(raw: unknown, report: FaultReport): void {
   const isMissing = (id: unknown): boolean => placeId.safeParse(id).success && !places.has(id);
   for (const { index, entry } of entriesOf(raw, "places")) {
     const { id } = entry;
-    if (typeof id !== "string" || !id.includes("/")) continue;
-    const parent = id.slice(0, id.lastIndexOf("/"));
-    if (isMissing(parent)) report(["places", index, "id"], `its parent ${parent} isn't among the places`);
+    const parent = typeof id === "string" ? parentOf(id) : undefined;
+    if (parent !== undefined && isMissing(parent))
+      report(["places", index, "id"], `its parent ${parent} isn't among the places`);
   }
   for (const section of ["devices", "rules"]) {
     for (const { index, entry } of entriesOf(raw, section)) {

@@ -4,6 +4,7 @@ import type {
   DeviceEntry,
   ImportFile,
   ImportPlan,
+  PlaceEntry,
   RegistryDiff,
   RegistryView,
 } from "../devices/index.js";
@@ -70,6 +71,9 @@ export interface RegistryChanges {
   putDevice(entry: DeviceInput, who: string): Promise<DeviceEntry>;
   /** False when there is no such device. What it sent stays in history. */
   removeDevice(id: string, who: string): Promise<boolean>;
+  /** Adds or replaces a place; removes one that nothing needs. Throw what the registry refuses. */
+  putPlace(place: PlaceEntry, who: string): Promise<void>;
+  removePlace(id: string, who: string): Promise<void>;
   /** Adds and changes the devices of a file, in one change: all of them or none, or with `skipFaulty` those without a fault. */
   importDevices(file: ImportFile, who: string, how: ImportHow): Promise<ImportPlan>;
   /** Makes the registry what the file says; with `dryRun` only tells what would change. */

@@ -68,6 +68,8 @@ function changesOf(registry: CityRegistry, onChange: () => void): RegistryChange
       if (!made) throw new ObiegError("device-not-found", `${entry.id} was removed meanwhile`);
       return made;
     },
+    putPlace: async (place, who) => void (await changed(registry.putPlace(place, who))),
+    removePlace: async (id, who) => void (await changed(registry.removePlace(id, who))),
     async importDevices(file, who, { dryRun, skipFaulty }) {
       let plan = planImport(file, registry, skipFaulty);
       if (dryRun) return plan;

@@ -133,6 +133,7 @@ beforeAll(async () => {
   };
   const ids: [part: string, ids: string[]][] = [
     ["/devices/", ["bin-1", "em-1"]],
+    ["/places/", ["krakow/podgorze/nowy"]],
     ["/alerts/", [alert ?? ""]],
     ["/quarantine/", [entry ?? ""]],
   ];
@@ -157,6 +158,7 @@ const examples: Readonly<Record<string, object[]>> = {
   "/api/v1/tokens": [{ name: "t", role: "viewer", publishesFor: ["bin-*"] }],
   "/api/v1/readings/{device}": [{ fill_percent: 43.2 }, [{ fill_percent: 1 }, { battery_v: "x" }]],
   "/api/v1/airrohr": [{ esp8266id: "1", sensordatavalues: [{ value_type: "SDS_P1", value: "18.45" }] }],
+  "/api/v1/places/{id}": [{ kind: "site", name: "Nowy" }],
   "/api/v1/unknown-devices/adopt": [{ identifier: "bin-9", id: "bin-9", class: "bin", place: "krakow" }],
   "/api/v1/city": [{ city: { name: "K", timeZone: "Europe/Warsaw" } }],
 };

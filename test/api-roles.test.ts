@@ -32,6 +32,13 @@ const table: Readonly<Record<string, Call>> = {
   "DELETE /api/v1/session": { least: "anybody", takes: 204 },
   "GET /api/v1/quantities": { least: "public", takes: 200 },
   "GET /api/v1/places": { least: "public", takes: 200 },
+  "PUT /api/v1/places/{id}": {
+    url: "/api/v1/places/krakow%2Fpodgorze",
+    least: "admin",
+    body: { kind: "district", name: "Podgórze" },
+    takes: 200,
+  },
+  "DELETE /api/v1/places/{id}": { url: "/api/v1/places/krakow%2Fwawel", least: "admin", takes: 204 },
   "GET /api/v1/devices": { least: "viewer", takes: 200 },
   "GET /api/v1/devices/{id}": { url: "/api/v1/devices/bin-1", least: "viewer", takes: 200 },
   "PUT /api/v1/devices/{id}": {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { DeviceEntry } from "../../devices/index.js";
 import type { StoredReading } from "../../ingest/index.js";
 import { auditOf, whoOf } from "../access.js";
-import { type Device, deviceSchema, placeSchema, quantitySchema } from "../api.js";
+import { type Device, deviceSchema, quantitySchema } from "../api.js";
 import { deviceBody, deviceInput } from "../device-body.js";
 import { HttpProblem, refusedByRegistry } from "../problem.js";
 import { deviceIdSchema, idSchema, listParts, manyOf } from "../query.js";
@@ -41,7 +41,7 @@ const columns = [
 
 const byId = (a: DeviceEntry, b: DeviceEntry): number => (a.id < b.id ? -1 : 1);
 
-/** `/quantities`, `/places`, `/devices`: the vocabulary and the registry. */
+/** `/quantities`, `/devices`: the vocabulary and the registry. */
 export function registryRoutes(api: Api, parts: RouteParts): void {
   const { view, users } = parts;
   const tags = ["registry"];
@@ -89,32 +89,6 @@ export function registryRoutes(api: Api, parts: RouteParts): void {
         read: async (cursor, limit) =>
           pageIn(
             view.quantities().map((row) => ({ ...row, classes: [...row.classes] })),
-            cursor,
-            limit,
-          ),
-      }),
-  );
-
-  api.get(
-    "/places",
-    {
-      config: { role: "public" },
-      schema: {
-        tags,
-        summary: "The tree of places",
-        querystring: z.object(listParts),
-        response: answers({ 200: listOf(placeSchema) }),
-      },
-    },
-    (request, reply) =>
-      answerList(parts, request, reply, {
-        name: "places",
-        columns: ["id", "kind", "name", "at"],
-        limit: request.query.limit,
-        cursor: request.query.cursor,
-        read: async (cursor, limit) =>
-          pageIn(
-            view.registry.places().map(({ id, kind, name, at }) => ({ id, kind, name, at: at ?? null })),
             cursor,
             limit,
           ),

@@ -14,6 +14,7 @@ import type {
 } from "../../ingest/index.js";
 import { fakeMeters } from "./fake-meters.js";
 import { pageFrom } from "./fake-page.js";
+import { fakePlaces } from "./fake-places.js";
 import { fakeStrangers } from "./fake-strangers.js";
 import { storedOf } from "./stored.js";
 
@@ -133,16 +134,7 @@ export function makeFakeView(): FakeView {
       device("em-1", "electricity-meter", "krakow/nowa-huta"),
     ].map((entry) => [entry.id, entry]),
   );
-  const places = [
-    { id: "krakow", kind: "city" as const, name: "Kraków" },
-    {
-      id: "krakow/podgorze",
-      kind: "district" as const,
-      name: "Podgórze",
-      at: [50.04, 19.95] as [number, number],
-    },
-    { id: "krakow/nowa-huta", kind: "district" as const, name: "Nowa Huta" },
-  ];
+  const places = fakePlaces();
   const listeners = new Set<(event: LiveEvent) => void>();
   const asked: FakeView["asked"] = { series: [], ledger: [] };
   const storedReadings: StoredReading[] = [reading(0), reading(1), reading(2)];
@@ -242,6 +234,12 @@ export function makeFakeView(): FakeView {
           devices.set(entry.id, entry);
           return entry;
         },
+        putPlace: async (place) => void places.push(place),
+        removePlace: async (id) =>
+          void places.splice(
+            places.findIndex((one) => one.id === id),
+            1,
+          ),
         importDevices: async (file) => planImport(file, view.registry, false),
         removeDevice: async (id) => devices.delete(id),
         apply: async ({ places }) => ({
