@@ -26,6 +26,7 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
     ["mm", "mm", 1],
     ["cm", "cm", 10],
     ["m", "m", 1_000],
+    ["km", "km", 1e6],
   ],
   mass: [
     ["kg", "kg", 1],
@@ -49,6 +50,8 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
   "reactive-energy": [
     ["kV.A.h{reactive}", "kvarh", 1],
     ["V.A.h{reactive}", "varh", 1, 1_000],
+    ["V.A.s{reactive}", undefined, 1, 3.6e6],
+    ["kV.A.s{reactive}", undefined, 1, 3_600],
   ],
   power: [
     ["W", "w", 1],
@@ -72,7 +75,10 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
     ["A", "a", 1],
     ["mA", "ma", 1, 1_000],
   ],
-  frequency: [["Hz", "hz", 1]],
+  frequency: [
+    ["Hz", "hz", 1],
+    ["MHz", undefined, 1e6],
+  ],
   volume: [
     ["m3", "m3", 1],
     ["L", "l", 1, 1_000],
@@ -99,12 +105,16 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
     ["ug/m3", "ug_m3", 1],
     ["mg/m3", "mg_m3", 1_000],
     ["ng/m3", "ng_m3", 1, 1_000],
+    ["kg/m3", undefined, 1e9],
   ],
   concentration: [
     ["[ppm]", "ppm", 1],
     ["[ppb]", "ppb", 1, 1_000],
   ],
-  "sound-level": [["dB[SPL]", "db", 1]],
+  "sound-level": [
+    ["dB[SPL]", "db", 1],
+    ["B[SPL]", undefined, 10],
+  ],
   speed: [
     ["m/s", "m_s", 1],
     ["km/h", "km_h", 10, 36],
@@ -114,7 +124,10 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
     ["rad", "rad", 180, Math.PI],
   ],
   irradiance: [["W/m2", "w_m2", 1]],
-  signal: [["dB[mW]", "dbm", 1]],
+  signal: [
+    ["dB[mW]", "dbm", 1],
+    ["dB[W]", undefined, 1, 1, 30],
+  ],
   number: [["1", undefined, 1]],
 };
 

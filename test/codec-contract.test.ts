@@ -63,6 +63,11 @@ const codecs: { codec: Codec; topic: string; good: string; bare?: true }[] = [
     topic: "airrohr/bin-1",
     good: '{"sensordatavalues":[{"value_type":"SDS_P1","value":"18.45"},{"value_type":"BME280_pressure","value":"98765.31"}]}',
   },
+  {
+    codec: codecOf("senml"),
+    topic: "senml/bin-1",
+    good: '[{"bn":"bin-1:","bt":1795428000,"n":"fill_percent","v":43.2},{"n":"battery","u":"V","v":3.6},{"n":"temp","u":"Cel","t":-60,"v":4}]',
+  },
 ];
 const receivedMs = Date.parse("2026-11-23T10:00:05Z");
 const device: DeviceEntry = { id: "bin-1", class: "bin", place: "krakow", sinceMs: 0 };

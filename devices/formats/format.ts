@@ -16,6 +16,8 @@ export interface ParsedField {
   path: string;
   /** What the format knows of it: a vocabulary name, or a stem with `unit`. Without it a source's map has to say. */
   name?: string;
+  /** The same where it depends on the device's class. */
+  nameByClass?: Readonly<Record<string, string>>;
   /** UCUM unit of the number. */
   unit?: string;
   /** Multiplies the number before its unit is looked at. */
@@ -87,5 +89,7 @@ export interface Format {
   readonly topics: readonly string[];
   /** Schemes of identifiers that its identity is looked up in, in this order; then ids of devices. */
   readonly schemes: readonly string[];
+  /** What an identity says of its device in other schemes, looked up after it. */
+  aliasesOf?(identity: string): readonly (readonly [scheme: string, text: string])[];
   parse(message: RawMessage, clock: LocalClock): Parsed;
 }

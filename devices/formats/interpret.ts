@@ -50,10 +50,15 @@ const fault = (code: string, path: string, detail: string): Fault => ({
 });
 
 /** Takes one field into its device's list. */
-function takeField(field: ParsedField, mapped: SourceMapping | undefined, into: DeviceFields): void {
+function takeField(
+  field: ParsedField,
+  mapped: SourceMapping | undefined,
+  device: DeviceEntry | undefined,
+  into: DeviceFields,
+): void {
   const { from, value, path, timeMs } = field;
   if (mapped ? mapped.ignore === true : field.ignored === true) return;
-  const name = mapped ? mapped.quantity : field.name;
+  const name = mapped ? mapped.quantity : (field.name ?? field.nameByClass?.[device?.class ?? ""]);
   if (name === undefined) {
     if (typeof value === "number" && Number.isFinite(value) && (into.unmapped?.length ?? 0) < maxUnmapped)
       (into.unmapped ??= []).push({ field: from, value, path });
@@ -105,6 +110,10 @@ export function interpret(
   ): DeviceEntry | undefined => {
     for (const scheme of schemes) {
       const found = registry.byIdentifier(scheme, identifiers?.[scheme] ?? identity);
+      if (found) return found;
+    }
+    for (const [scheme, text] of format.aliasesOf?.(identity) ?? []) {
+      const found = schemes.includes(scheme) ? registry.byIdentifier(scheme, text) : undefined;
       if (found) return found;
     }
     return registry.device(identity);
@@ -159,7 +168,7 @@ export function interpret(
       const { localTime } = field;
       const timed =
         localTime === undefined ? field : { ...field, timeMs: clock.read(localTime, field.timeMs) };
-      takeField(timed, mappingOf(field.from, part.device?.model), part.into);
+      takeField(timed, mappingOf(field.from, part.device?.model), part.device, part.into);
     }
     // A message of several devices counts under one that is known, so that a stranger among them costs the others nothing.
     const known = main ? undefined : [...parts.values()].find(({ device }) => device)?.into;

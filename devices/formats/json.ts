@@ -12,16 +12,21 @@ export type JsonObject = { readonly [key: string]: unknown };
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Reads a payload as a JSON object; gives the fault when it isn't one. */
-export function readObject(payload: Uint8Array): { object: JsonObject } | { fault: Fault } {
-  let json: unknown;
+/** Reads a payload as JSON; gives the fault when it isn't. */
+export function readJson(payload: Uint8Array): { item: unknown } | { fault: Fault } {
   try {
-    json = JSON.parse(strictUtf8.decode(payload));
+    return { item: JSON.parse(strictUtf8.decode(payload)) };
   } catch (error) {
     const detail = `the payload isn't JSON in UTF-8: ${(error as Error).message}`;
     return { fault: { code: "invalid-json", path: "", detail: detail.slice(0, 300) } };
   }
-  if (isObject(json)) return { object: json };
+}
+
+/** Reads a payload as a JSON object; gives the fault when it isn't one. */
+export function readObject(payload: Uint8Array): { object: JsonObject } | { fault: Fault } {
+  const read = readJson(payload);
+  if ("fault" in read) return read;
+  if (isObject(read.item)) return { object: read.item };
   return { fault: { code: "wrong-type", path: "", detail: "a JSON object is expected" } };
 }
 

@@ -11,6 +11,7 @@ import { interpret } from "./interpret.js";
 import { isNativeTopic, nativeJson } from "./native-json.js";
 import { openDtu } from "./opendtu.js";
 import { SandboxOnDemand } from "./sandbox.js";
+import { senml } from "./senml.js";
 import { shelly } from "./shelly.js";
 import { tasmota } from "./tasmota.js";
 import { thingsStack } from "./things-stack.js";
@@ -30,6 +31,7 @@ export const formats: ReadonlyMap<string, Format> = new Map(
     cayenneLpp,
     influx,
     airrohr,
+    senml,
   ].map((format): [string, Format] => [format.name, format]),
 );
 
