@@ -139,6 +139,7 @@ beforeAll(async () => {
   ];
   valued = (path) => ({
     ...common,
+    ...(path.includes("/devices/") ? { quantity: ["energy_import_kwh"] } : {}),
     ...(path.includes("/sinks/") ? { name: ["influxdb"] } : {}),
     ...(path.endsWith("/ledger") ? { from: ["2026-11-01"], to: ["2026-11-09"] } : {}),
     id: ids.find(([part]) => path.includes(part))?.[1] ?? ["none"],
@@ -152,6 +153,16 @@ afterAll(async () => {
 /** Bodies that a call takes, of which it makes something. */
 const examples: Readonly<Record<string, object[]>> = {
   "/api/v1/devices/{id}": [{ class: "bin", place: "krakow", at: [50, 19.9], everySeconds: 900 }],
+  "/api/v1/devices/{id}/meter/entries": [
+    {
+      quantity: "energy_import_kwh",
+      kind: "corrected",
+      from: "2026-11-01T00:00:00Z",
+      to: "2026-11-02T00:00:00Z",
+      amount: -2.5,
+      why: "zażółć 😀",
+    },
+  ],
   "/api/v1/alerts/{id}/acknowledge": [{}, { note: "zażółć 😀" }],
   "/api/v1/quarantine/replay": [{ device: "bin-1" }],
   "/api/v1/users/{name}": [{ role: "viewer", password: "a long password" }],

@@ -22,16 +22,16 @@ function RegisterFacts({ register }: { register: Register }): ReactNode {
   const { w } = say;
   const { quantity, serial, assumed, multiplier, from, to } = register;
   return (
-    <div>
+    <>
       <dt>{say.quantity(quantity)}</dt>
-      <dd>{serial === "" ? w.meter.unknownSerial : fill(w.meter.serial, { serial })}</dd>
-      <dd className="dim">
+      <dd>
+        <strong>{serial === "" ? w.meter.unknownSerial : fill(w.meter.serial, { serial })}</strong>,{" "}
         {from === null ? w.meter.always : fill(w.meter.since, { time: say.moment(from) })}
         {to !== null && ` ${fill(w.meter.until, { time: say.moment(to) })}`}
         {multiplier !== 1 && ` · × ${say.number(multiplier)}`}
         {assumed && ` · ${w.meter.assumed}`}
       </dd>
-    </div>
+    </>
   );
 }
 
@@ -124,19 +124,19 @@ export function MeterPart({ device, quantity }: { device: Device; quantity: stri
           const shown = present.find((one) => one.quantity === quantity) ?? present[0];
           return (
             <>
-              <dl className="values">
+              <dl className="facts">
                 {present.map((register) => (
                   <RegisterFacts key={register.quantity} register={register} />
                 ))}
                 {parent !== null && (
-                  <div>
+                  <>
                     <dt>{w.meter.upstream}</dt>
                     <dd>
                       <Link to="/devices/$id" params={{ id: parent }}>
                         {parent}
                       </Link>
                     </dd>
-                  </div>
+                  </>
                 )}
               </dl>
               {shown && <Amounts device={device} quantity={shown.quantity} />}
