@@ -33,6 +33,11 @@ const bin = (number: number): object => ({
   class: "bin",
   place: number % 2 === 0 ? "krakow/podgorze" : "krakow/stare-miasto",
   at: [50.04, 19.95],
+  model: "LDDS75",
+  identifiers: { devEui: "70B3D57ED0061234" },
+  fraction: "plastics_metals",
+  capacityLitres: 1_100,
+  since: "2026-01-12T09:30:00Z",
   everySeconds: 900,
   latest: [
     latest("fill_percent", "%", (number * 13) % 100, number === 7 ? 26 * 60 * minute : number * 40_000),

@@ -147,6 +147,22 @@ test("the list narrows by class, place and silence", async () => {
   await page.getByRole("heading", { name: "bin-0007" }).waitFor();
 });
 
+test("a device's page says what the registry says of it", async () => {
+  serveCity(mock, { role: "viewer" });
+  const page = await openPage({ path: "/devices/bin-0006" });
+  const facts = page.getByRole("region", { name: "W rejestrze" });
+  await facts.waitFor();
+  const told = await facts.locator("dl").innerText();
+  for (const one of [
+    "LDDS75",
+    "70B3D57ED0061234",
+    "Metale i tworzywa sztuczne",
+    "50.04°, 19.95°",
+    "12 sty 2026",
+  ])
+    expect(told).toContain(one);
+});
+
 test("the language is remembered", async () => {
   serveCity(mock, { role: "viewer" });
   const page = await openPage({});

@@ -51,7 +51,14 @@ export interface Device {
   name?: string | null;
   class: string;
   place: string;
+  model?: string | null;
+  identifiers?: Record<string, string>;
   at?: [number, number] | null;
+  fraction?: string | null;
+  capacityLitres?: number | null;
+  since?: string;
+  commissioned?: string | null;
+  decommissioned?: string | null;
   everySeconds?: number | null;
   presence?: Presence | null;
   latest: Latest[];

@@ -5,6 +5,7 @@ import { lazy, type ReactNode, Suspense, useMemo, useState } from "react";
 import { type Device as DeviceEntry, type Quantity, readSeries } from "../api.ts";
 import { useNow } from "../live.tsx";
 import { AlertHead } from "../parts/alert-head.tsx";
+import { DeviceFacts } from "../parts/device-facts.tsx";
 import { MeterPart } from "../parts/meter.tsx";
 import { PointsTable } from "../parts/points-table.tsx";
 import { Empty, Loaded, Loading } from "../parts/states.tsx";
@@ -263,7 +264,10 @@ function Found({ device }: { device: DeviceEntry }): ReactNode {
         <StandingPill device={device} nowMs={nowMs} />
       </p>
       {shown === undefined ? (
-        <Empty>{w.device.noValues}</Empty>
+        <div className="stack">
+          <Empty>{w.device.noValues}</Empty>
+          <DeviceFacts device={device} />
+        </div>
       ) : (
         <div className="stack">
           <OwnAlerts id={device.id} />
@@ -273,6 +277,7 @@ function Found({ device }: { device: DeviceEntry }): ReactNode {
             <Controls device={device} quantity={shown.quantity} />
             <History device={device} quantity={shown.quantity} unit={shown.unit} />
           </section>
+          <DeviceFacts device={device} />
         </div>
       )}
     </>

@@ -160,6 +160,19 @@ const reasons: Names = {
   "no-codec": ["Nieznany format", "Unknown format"],
 };
 
+const fractions: Names = {
+  paper: ["Papier", "Paper"],
+  glass: ["Szkło", "Glass"],
+  plastics_metals: ["Metale i tworzywa sztuczne", "Plastics and metals"],
+  bio: ["Bioodpady", "Bio waste"],
+  mixed: ["Odpady zmieszane", "Mixed waste"],
+  bulky: ["Odpady wielkogabarytowe", "Bulky waste"],
+  textiles: ["Tekstylia", "Textiles"],
+  electronics: ["Elektroodpady", "Electronics"],
+  construction: ["Odpady budowlane", "Construction waste"],
+  green: ["Odpady zielone", "Green waste"],
+};
+
 const pick = (names: Names, key: string, language: Language): string | undefined =>
   names[key]?.[language === "pl" ? 0 : 1];
 
@@ -170,6 +183,10 @@ export const quantityName = (name: string, language: Language): string =>
 /** What people call a class of devices. */
 export const className = (name: string, language: Language): string =>
   pick(classes, name, language) ?? name.replaceAll("-", " ");
+
+/** What people call a fraction of waste. */
+export const fractionName = (name: string, language: Language): string =>
+  pick(fractions, name, language) ?? name.replaceAll("_", " ");
 
 /** What people call a reason of quarantine; undefined when the page knows only its code. */
 export const reasonName = (code: string, language: Language): string | undefined =>
