@@ -150,9 +150,7 @@ test("the list narrows by class, place and silence", async () => {
 test("a device's page says what the registry says of it", async () => {
   serveCity(mock, { role: "viewer" });
   const page = await openPage({ path: "/devices/bin-0006" });
-  const facts = page.getByRole("region", { name: "W rejestrze" });
-  await facts.waitFor();
-  const told = await facts.locator("dl").innerText();
+  const told = await page.getByRole("region", { name: "W rejestrze" }).innerText();
   for (const one of [
     "LDDS75",
     "70B3D57ED0061234",
