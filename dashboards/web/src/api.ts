@@ -143,21 +143,6 @@ export interface Payload {
   truncated?: boolean;
 }
 
-/** A device that sends and isn't registered; `scheme` null: its id has to be `identifier`. */
-export interface Stranger {
-  identifier: string;
-  scheme: string | null;
-  text: string | null;
-  format: string | null;
-  user: string;
-  topic: string;
-  firstSeenAt: string;
-  lastSeenAt: string;
-  messages: number;
-  payload: Payload;
-  suggestion: { id: string | null; class: string | null; quantities: string[]; unmapped: string[] };
-}
-
 /** Something that couldn't be taken, with its raw bytes. */
 export interface Quarantined {
   id: string;
@@ -283,26 +268,6 @@ export const acknowledgeAlert = (id: string, note: string): Promise<unknown> =>
 /** A page of what waits in quarantine; `cursor` "" for the first. */
 export const readQuarantine = (cursor: string): Promise<Page<Quarantined>> =>
   call("GET", "/quarantine", { status: "open", limit: 100, cursor });
-
-/** Unknown devices, those heard last. */
-export const readStrangers = async (): Promise<List<Stranger>> => {
-  const { items, next } = await call<Page<Stranger>>("GET", "/unknown-devices", { limit: 100 });
-  return { items, more: next !== null && next !== undefined };
-};
-
-/** What came of an adoption. */
-export interface Adopted extends Replayed {
-  device: Device;
-}
-
-/** Registers an unknown device and replays what it sent before. */
-export const adoptStranger = (ask: {
-  identifier: string;
-  id: string;
-  class: string;
-  place: string;
-  name?: string;
-}): Promise<Adopted> => call("POST", "/unknown-devices/adopt", {}, ask);
 
 /** The stores that are fed from history. */
 export const readSinks = async (): Promise<SinkStanding[]> => (await all<SinkStanding>("/sinks")).items;

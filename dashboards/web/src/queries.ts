@@ -12,10 +12,9 @@ import {
   readPlaces,
   readQuantities,
   readSession,
-  readStrangers,
   type Session,
-  type Stranger,
 } from "./api.ts";
+import { readStrangers, type Stranger } from "./strangers.ts";
 import { rankOf } from "./words/vocabulary.ts";
 
 const overviewMs = 15_000;

@@ -1,9 +1,9 @@
 import { Button, Group, NativeSelect, TextInput } from "@mantine/core";
 import { type FormEvent, type ReactNode, useId } from "react";
-import type { Stranger } from "../api.ts";
 import { visible } from "../foreign.ts";
 import { usePlaceName, usePlaces, useQuantities } from "../queries.ts";
 import { fill, useSay } from "../say.tsx";
+import type { Stranger } from "../strangers.ts";
 
 /** What somebody says of a device when it is adopted. */
 export interface Said {

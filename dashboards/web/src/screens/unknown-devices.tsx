@@ -2,7 +2,7 @@ import { Button, Group } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
-import { adoptStranger, type Adopted, dismissQuarantine, type Stranger } from "../api.ts";
+import { dismissQuarantine } from "../api.ts";
 import { useNow } from "../live.tsx";
 import { AdoptForm } from "../parts/adopt-form.tsx";
 import { Confirmed, Foreign, Raw } from "../parts/raw.tsx";
@@ -10,6 +10,7 @@ import { Empty, FaultBox, Loaded, Pill } from "../parts/states.tsx";
 import { useMayAct, useMayChange, useStrangers } from "../queries.ts";
 import { visible } from "../foreign.ts";
 import { fill, useSay } from "../say.tsx";
+import { adoptStranger, type Adopted, type Stranger } from "../strangers.ts";
 
 const shownBytes = 1024;
 
