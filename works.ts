@@ -9,7 +9,14 @@ import { readVersion } from "./config.js";
 import { runFileName } from "./dashboards/client/address.js";
 import { openUsers } from "./dashboards/users.js";
 import { startServer } from "./dashboards/server.js";
-import { createValidator, expectedReports, openCodecs, openRegistry, unitOf } from "./devices/index.js";
+import {
+  CodecLibrary,
+  createValidator,
+  expectedReports,
+  openCodecs,
+  openRegistry,
+  unitOf,
+} from "./devices/index.js";
 import { openAlerts, startDeliverer } from "./ingest/alerts/index.js";
 import { startClockwork } from "./ingest/clockwork.js";
 import { writeRunFile } from "./ingest/data-folder.js";
@@ -54,6 +61,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     const registry = openRegistry(state, clock);
     const demoFleet = await applyCity(registry, state, config.city, options.demo ? clock() : undefined);
     const { demo, timeZone } = registry.city;
+    const library = new CodecLibrary(state, clock);
 
     const history = await openHistory({
       dir: config.data,
@@ -110,7 +118,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     let counted = history.position;
     const pipeline: Pipeline = new Pipeline({
       registry,
-      codecFor: openCodecs(registry),
+      codecFor: openCodecs(registry, library),
       validate: createValidator(),
       limits: { futureSkewMs: config.limits.futureSkew },
       history,
@@ -131,6 +139,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
       },
     });
     const opened = openView({
+      library,
       history,
       registry,
       alerts,

@@ -15,6 +15,7 @@ import { methodsOf } from "./methods.js";
 import { answerBroken, HttpProblem, sendProblem } from "./problem.js";
 import { type Api, defaultHttpLimits, type HttpLimits, type RouteParts } from "./route.js";
 import { alertsRoutes } from "./routes/alerts.js";
+import { codecsRoutes } from "./routes/codecs.js";
 import { healthRoutes } from "./routes/health.js";
 import { importRoutes } from "./routes/import.js";
 import { keepingRoutes } from "./routes/keeping.js";
@@ -135,6 +136,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
       ledgerRoutes(api, parts);
       quarantineRoutes(api, parts);
       sinksRoutes(api, parts);
+      codecsRoutes(api, parts);
       alertsRoutes(api, parts);
       liveRoutes(api, parts);
       peopleRoutes(api, parts);

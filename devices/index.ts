@@ -13,6 +13,7 @@ export type {
   UnmappedField,
   UplinkCount,
 } from "./codec.js";
+export { type CodecEntry, type CodecInput, CodecLibrary } from "./codec-library.js";
 export { type ErrorOptions, ObiegError } from "./error.js";
 export { type FieldGuess, type FieldSamples, guessField } from "./field-guess.js";
 export { mappingOf } from "./formats/interpret.js";

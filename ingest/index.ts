@@ -10,12 +10,14 @@ import type {
 } from "../devices/index.js";
 import type { Alert, Alerts } from "./alerts/port.js";
 import type { Meters } from "./metering.js";
+import type { DecoderShelf } from "./decoders.js";
 import type { Presence } from "./presence.js";
 import type { History, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
 import type { UplinkFigures } from "./uplinks.js";
 import type { Strangers } from "./strangers.js";
 import type { UnmappedField } from "./unmapped-fields.js";
 
+export { devicesOfModel, type DecoderShelf, type Waiting } from "./decoders.js";
 export type { UplinkFigures } from "./uplinks.js";
 export type { Presence } from "./presence.js";
 export type { Alert, AlertQuery, DeliveryMark } from "./alerts/port.js";
@@ -105,6 +107,8 @@ export interface QuarantineSelection {
   ids?: readonly string[];
   reason?: string;
   device?: string;
+  /** One of these. */
+  devices?: readonly string[];
   /** Half-open range of `receivedMs`. */
   fromMs?: number;
   toMs?: number;
@@ -144,6 +148,8 @@ export interface IngestView {
     "readings" | "series" | "latest" | "ledger" | "quarantine" | "status" | "after"
   >;
   readonly registry: RegistryView & { readonly changes?: RegistryChanges };
+  /** LoRaWAN makers' decoders. */
+  readonly codecs: DecoderShelf;
   /** Devices that send and aren't registered. */
   readonly strangers: Strangers;
   readonly meters: Meters;

@@ -1,5 +1,6 @@
 import {
   type CityRegistry,
+  type CodecLibrary,
   type ImportPlan,
   ObiegError,
   planImport,
@@ -20,6 +21,7 @@ import type { Intake } from "./intake.js";
 import type { Meters } from "./metering.js";
 import type { Pipeline } from "./pipeline.js";
 import type { History, QuarantineEntry, Sink } from "./stores/port.js";
+import { openDecoderShelf } from "./decoders.js";
 import { openStrangers } from "./strangers.js";
 import { unmappedFields } from "./unmapped-fields.js";
 
@@ -27,6 +29,8 @@ import { unmappedFields } from "./unmapped-fields.js";
 export interface ViewParts {
   history: History;
   registry: CityRegistry;
+  /** Decoders that were given to the running service. */
+  library: CodecLibrary;
   alerts: Alerts;
   meters: Meters;
   pipeline: Pick<
@@ -163,6 +167,7 @@ export function openView(parts: ViewParts): OpenView {
       devicesAt: (place) => registry.devicesAt(place),
       changes,
     },
+    codecs: openDecoderShelf(parts.library, registry, history, () => pipeline.renew()),
     strangers: openStrangers({
       history,
       registry,

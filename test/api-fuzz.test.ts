@@ -130,6 +130,7 @@ beforeAll(async () => {
     tz: ["Europe/Warsaw", "Asia/Kathmandu"],
     name: ["ola"],
     topics: ["readings,alerts"],
+    model: ["DIST"],
   };
   const ids: [part: string, ids: string[]][] = [
     ["/devices/", ["bin-1", "em-1"]],
@@ -163,6 +164,7 @@ const examples: Readonly<Record<string, object[]>> = {
       why: "zażółć 😀",
     },
   ],
+  "/api/v1/codecs/{model}": [{ script: "function Decoder() { return {}; }", version: "1" }],
   "/api/v1/alerts/{id}/acknowledge": [{}, { note: "zażółć 😀" }],
   "/api/v1/quarantine/replay": [{ device: "bin-1" }],
   "/api/v1/users/{name}": [{ role: "viewer", password: "a long password" }],

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CityFile, openCodecs, parseCity, type RawMessage } from "../devices/index.js";
-import { SandboxOnDemand } from "../devices/formats/sandbox.js";
+import { noDecoders, SandboxOnDemand } from "../devices/formats/sandbox.js";
 import { openSandbox } from "../devices/lorawan/index.js";
 import { openTestPipeline } from "./support/pipeline.js";
 import { openSharedHistory, type SharedHistory } from "./support/shared-history.js";
@@ -48,7 +48,7 @@ test("starts the decoders' engine with the first frame that wants it, once", asy
       started += 1;
       return openSandbox();
     });
-    const codecFor = openCodecs(works.registry, onDemand);
+    const codecFor = openCodecs(works.registry, noDecoders(onDemand));
     const decode = (payload: string): unknown => codecFor(topic)?.decode(messageOf(payload), works.registry);
     expect(decode(uplinkOf("bin-b", { decoded_payload: { fill_percent: 3 } }))).toMatchObject({
       kind: "decoded",
@@ -96,7 +96,7 @@ test("an engine that can't start costs the frames that want it a reason, and not
   try {
     const codecFor = openCodecs(
       works.registry,
-      new SandboxOnDemand(() => Promise.reject(new Error("no memory"))),
+      noDecoders(new SandboxOnDemand(() => Promise.reject(new Error("no memory")))),
     );
     const decode = (): unknown => codecFor(topic)?.decode(messageOf(frame("bin-a")), works.registry);
     await (decode() as { ready: Promise<void> }).ready;

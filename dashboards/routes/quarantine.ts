@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { devicesOfModel } from "../../ingest/index.js";
 import { auditOf, whoOf } from "../access.js";
 import { dismissedSchema, quarantinedSchema, replayedSchema } from "../api.js";
 import { HttpProblem } from "../problem.js";
@@ -11,11 +12,12 @@ const selection = z
     ids: z.array(idSchema).min(1).max(10_000).optional(),
     reason: z.string().min(1).max(100).optional(),
     device: idSchema.optional(),
+    model: z.string().min(1).max(100).optional().describe("devices of this model"),
     from: timeSchema.optional().describe("received, inclusive"),
     to: timeSchema.optional().describe("received, exclusive"),
   })
   .refine((asked) => Object.values(asked).some((value) => value !== undefined), {
-    message: "say which: ids, reason, device, from or to",
+    message: "say which: ids, reason, device, model, from or to",
   })
   .describe("which open entries; the conditions given must all hold");
 
@@ -102,10 +104,13 @@ export function quarantineRoutes(api: Api, parts: RouteParts): void {
     ids,
     reason,
     device,
+    model,
     from,
     to,
-  }: z.output<typeof selection>): Parameters<typeof view.replay>[0] =>
-    given({ ids, reason, device, fromMs: from, toMs: to });
+  }: z.output<typeof selection>): Parameters<typeof view.replay>[0] => {
+    const devices = model === undefined ? undefined : devicesOfModel(view.registry, model);
+    return given({ ids, reason, device, devices, fromMs: from, toMs: to });
+  };
   const told = (body: z.output<typeof selection>): string => JSON.stringify(body).slice(0, 300);
 
   api.post(

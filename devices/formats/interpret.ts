@@ -4,7 +4,7 @@ import { fitsScheme, isIdentifier } from "../identifier.js";
 import { openLocalClock } from "../local-time.js";
 import type { DeviceEntry, RegistryView, SourceEntry, SourceMapping } from "../registry.js";
 import { matchesGlob } from "../rule.js";
-import type { DecodeFrame } from "./decoders.js";
+import type { FrameDecoder } from "./decoders.js";
 import type { Format, Parsed, ParsedField, ParsedPresence } from "./format.js";
 
 type Read = Parsed & { kind: "parsed" };
@@ -95,12 +95,11 @@ export function interpret(
   format: Format,
   source: SourceEntry,
   cityTimeZone: string,
-  decodeFrame: DecodeFrame = () => undefined,
+  decoder: FrameDecoder = { hasAny: false, decode: () => undefined },
 ): Codec {
   const clock = openLocalClock(source.timeZone ?? cityTimeZone);
   const mappingOf = openMap(source.map);
   const { level, field: namedBy, identifier } = source.device ?? {};
-  const hasDecoders = source.decoders !== undefined;
   const schemes = identifier === undefined ? format.schemes : [identifier];
 
   const find = (
@@ -217,7 +216,7 @@ export function interpret(
       }
       const { frame, uplink } = parsed;
       const counted = uplink ? { uplink } : {};
-      const decoded = frame && decodeFrame(frame, device?.model);
+      const decoded = frame && decoder.decode(frame, device?.model);
       if (decoded && "ready" in decoded) return { kind: "waiting", ready: decoded.ready };
       if (decoded && "fault" in decoded)
         return { kind: "refused", device: device?.id ?? identity, fault: decoded.fault, ...counted };
@@ -231,7 +230,7 @@ export function interpret(
           ...counted,
         };
       }
-      const { made = hasDecoders ? null : undefined, warnings } = decoded ?? {};
+      const { made = decoder.hasAny ? null : undefined, warnings } = decoded ?? {};
       return {
         ...take(registry, decoded ? { ...parsed, ...decoded } : parsed, identity, device),
         ...(made === undefined ? {} : { made }),

@@ -1,4 +1,5 @@
 import type { Codec } from "../codec.js";
+import { type Decoders, noDecoders } from "./sandbox.js";
 import type { RegistryView, SourceEntry } from "../registry.js";
 import { covers } from "../topic.js";
 import { airrohr } from "./airrohr.js";
@@ -10,7 +11,6 @@ import { influx } from "./influx.js";
 import { interpret } from "./interpret.js";
 import { isNativeTopic, nativeJson } from "./native-json.js";
 import { openDtu } from "./opendtu.js";
-import { SandboxOnDemand } from "./sandbox.js";
 import { senml } from "./senml.js";
 import { shelly } from "./shelly.js";
 import { tasmota } from "./tasmota.js";
@@ -43,7 +43,7 @@ const maxRemembered = 20_000;
  */
 export function openCodecs(
   registry: RegistryView,
-  sandbox = new SandboxOnDemand(),
+  decoders: Decoders = noDecoders(),
 ): (topic: string) => Codec | undefined {
   let sources: readonly SourceEntry[] | undefined;
   let timeZone = "";
@@ -57,7 +57,7 @@ export function openCodecs(
     routes = [...sources, ...defaults].flatMap((source) => {
       const format = formats.get(source.format);
       if (!format) return [];
-      const codec = interpret(format, source, timeZone, openDecoders(source, sandbox));
+      const codec = interpret(format, source, timeZone, openDecoders(source, decoders));
       return (source.topics ?? format.topics).map((filter) => ({ filter, codec }));
     });
   };

@@ -105,6 +105,22 @@ export function testExamples(folder: string, sandbox: Sandbox): ExampleReport {
   return report;
 }
 
+/** Runs examples that were given with a codec; what differs, or is no example, by JSON pointer into their list. */
+export function checkExamples(
+  examples: readonly unknown[],
+  codec: PayloadCodec,
+): { path: string; message: string }[] {
+  return examples.flatMap((given, index) => {
+    const parsed = exampleSchema.safeParse(given);
+    if (!parsed.success)
+      return parsed.error.issues.map(({ path, message }) => ({
+        path: `/${[index, ...path].map(String).join("/")}`,
+        message,
+      }));
+    return differencesOf(parsed.data, codec).map((message) => ({ path: `/${index}`, message }));
+  });
+}
+
 function filesOf(folder: string): string[] {
   try {
     return readdirSync(folder)

@@ -1,4 +1,4 @@
-export { type ExampleReport, type ExampleResult, testExamples } from "./example.js";
+export { type ExampleReport, type ExampleResult, checkExamples, testExamples } from "./example.js";
 export {
   type CodecSource,
   type Json,

@@ -200,6 +200,8 @@ export interface QuarantinedName {
 export interface QuarantineQuery extends Partial<TimeRange> {
   reason?: string;
   device?: string;
+  /** One of these. */
+  devices?: readonly string[];
   status?: QuarantineEntry["status"];
   id?: string;
   limit: number;

@@ -75,6 +75,7 @@ export async function readQuarantine(
   if (query.id !== undefined) where.push(`id = ${literal(query.id)}`);
   if (query.reason !== undefined) where.push(`reason = ${literal(query.reason)}`);
   if (query.device !== undefined) where.push(`device = ${literal(query.device)}`);
+  if (query.devices) where.push(query.devices.length > 0 ? `device in ${literals(query.devices)}` : "false");
   if (query.status !== undefined) where.push(`status = ${literal(query.status)}`);
   if (query.fromMs !== undefined) where.push(`received >= ${query.fromMs}`);
   if (query.toMs !== undefined) where.push(`received < ${query.toMs}`);

@@ -12,6 +12,7 @@ import type {
   SeriesQuery,
   StoredReading,
 } from "../../ingest/index.js";
+import { fakeCodecs } from "./fake-codecs.js";
 import { fakeMeters } from "./fake-meters.js";
 import { pageFrom } from "./fake-page.js";
 import { fakePlaces } from "./fake-places.js";
@@ -256,6 +257,7 @@ export function makeFakeView(): FakeView {
     },
     meters: fakeMeters(),
     unmapped: () => [],
+    codecs: fakeCodecs(),
     strangers: fakeStrangers((entry) => void devices.set(entry.id, entry)),
     alerts: {
       list: ({ states, limit, cursor }) =>

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   type CityRegistry,
   type Codec,
+  CodecLibrary,
   createValidator,
   type JournalMessage,
   ObiegError,
@@ -24,6 +25,7 @@ export interface TestPipeline {
   pipeline: Pipeline;
   history: EmbeddedHistory;
   registry: CityRegistry;
+  library: CodecLibrary;
   state: StateStore;
   alerts: Inbox;
   /** `steadyMs`, once given, is what a steady clock shows; else it is the wall clock. */
@@ -78,7 +80,8 @@ export async function openTestPipeline(
     lateAfterMs: 3_600_000,
   });
   const alerts = openAlerts(state, { clock: () => clock.nowMs, channels: () => registry.channels() });
-  const codecs = openCodecs(registry);
+  const library = new CodecLibrary(state, () => clock.nowMs);
+  const codecs = openCodecs(registry, library);
   const pipeline = new Pipeline({
     registry,
     codecFor: (topic) => codecOf(topic) ?? codecs(topic),
@@ -101,6 +104,7 @@ export async function openTestPipeline(
     pipeline,
     history,
     registry,
+    library,
     state,
     alerts,
     clock,
