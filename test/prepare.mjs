@@ -6,6 +6,7 @@ const packages = {
   "/usr/bin/influxd": "influxdb",
   "/usr/bin/victoria-metrics": "victoria-metrics",
   "/usr/bin/mosquitto_pub": "mosquitto-clients",
+  "/usr/bin/curl": "curl",
   "/usr/sbin/mosquitto": "mosquitto",
   "/usr/bin/chromium": "chromium",
   "/usr/bin/strace": "strace",
