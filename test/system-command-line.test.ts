@@ -44,7 +44,7 @@ const publish = async (payload: string): Promise<void> => {
 
 test("every command explains itself", async () => {
   const { stdout } = await runObieg(["--help"]);
-  const commands = [...stdout.matchAll(/^ {2}([a-z-]+)(?: \[options\])?(?: <\w+>)? +\S/gm)].map(
+  const commands = [...stdout.matchAll(/^ {2}([a-z-]+)(?:\|[a-z-]+)?(?: \[options\])?(?: <\w+>)? +\S/gm)].map(
     ([, name]) => name ?? "",
   );
   expect(commands).toEqual(
@@ -60,6 +60,7 @@ test("every command explains itself", async () => {
       "ledger",
       "journal",
       "device",
+      "source",
       "export",
       "backup",
       "verify-backup",
