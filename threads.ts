@@ -38,7 +38,12 @@ export type WorksCalls = {
 export type DoorCalls = {
   trim: (sequence: number) => void;
   credentials: (list: CredentialEntry[]) => void;
-  publish: (message: { topic: string; payload: string; qos: 0 | 1; retain: boolean }) => Promise<void>;
+  publish: (message: {
+    topic: string;
+    payload: string | Uint8Array;
+    qos: 0 | 1;
+    retain: boolean;
+  }) => Promise<void>;
   accept: (message: RawMessage) => Promise<number>;
   status: (nothing: undefined) => DoorStatus;
   /** Copies the broker's sessions into an existing folder. */

@@ -137,6 +137,9 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
         for (const { topic, payload } of rejectionsOf(quarantined))
           door.call("publish", { topic, payload, retain: false, qos: 0 }).catch(() => undefined);
       },
+      answer({ topic, payload }) {
+        door.call("publish", { topic, payload, retain: false, qos: 0 }).catch(() => undefined);
+      },
     });
     const opened = openView({
       library,

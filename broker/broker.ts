@@ -49,7 +49,12 @@ export interface BrokerOptions {
 export interface Broker {
   addresses: { mqtt: Address; ws?: Address; tls?: Address };
   /** Publishes as the service itself. */
-  publish(message: { topic: string; payload: string | Buffer; qos: 0 | 1; retain: boolean }): Promise<void>;
+  publish(message: {
+    topic: string;
+    payload: string | Uint8Array;
+    qos: 0 | 1;
+    retain: boolean;
+  }): Promise<void>;
   /** Replaces all credentials; those who changed or went are disconnected. */
   setCredentials(credentials: readonly CredentialSnapshot[]): void;
   counters(): BrokerCounters;
@@ -294,8 +299,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       addresses,
       publish: ({ topic, payload, qos, retain }) =>
         new Promise((resolve, reject) =>
-          aedes.publish({ cmd: "publish", topic, payload, qos, retain, dup: false }, (error) =>
-            error ? reject(error) : resolve(),
+          aedes.publish(
+            { cmd: "publish", topic, payload: Buffer.from(payload), qos, retain, dup: false },
+            (error) => (error ? reject(error) : resolve()),
           ),
         ),
       setCredentials(credentials) {

@@ -76,8 +76,31 @@ export interface PresenceSign {
   online: boolean;
 }
 
+/** What earlier messages taught, as seen from a message's place among them. */
+export interface Past {
+  /** Sequence of the message in the journal; what was learned at a later one is of its future. */
+  sequence: number;
+  /** What was learned under a key; never to be changed in place. */
+  recall(key: string): unknown;
+}
+
+/** What a message teaches for those after it: plain data by key; undefined forgets. */
+export type Lessons = ReadonlyMap<string, unknown>;
+
+/** Something to be said back to who sent a message. */
+export interface Answer {
+  topic: string;
+  payload: Uint8Array;
+}
+
+/** What comes of a message beside what it says. */
+export interface Aftermath {
+  lessons?: Lessons;
+  answers?: readonly Answer[];
+}
+
 /** What a codec makes of one message. */
-export type Decoded = Judged & { uplink?: UplinkCount };
+export type Decoded = Judged & Aftermath & { uplink?: UplinkCount };
 
 type Judged =
   | (DeviceFields & {
@@ -98,7 +121,10 @@ type Judged =
 export interface Codec {
   readonly format: string;
   readonly version: string;
-  decode(message: RawMessage, registry: RegistryView): Decoded;
+  /** True when messages can only be read with what earlier ones taught. */
+  readonly remembers?: boolean;
+  /** `past`: what the messages before it taught; nothing unless given. */
+  decode(message: RawMessage, registry: RegistryView, past?: Past): Decoded;
   /**
    * The identifier by which a device that a message calls `name` would be found; undefined when its id has to be that name.
    * Guarantee: as `decode`.

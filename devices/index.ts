@@ -3,6 +3,7 @@ export { type Channel, channelSchema, isWebhookSecret } from "./channel.js";
 export { type CityFile, type CityOutside, citySchema, parseCity } from "./city.js";
 export { CityRegistry, openRegistry } from "./city-registry.js";
 export type {
+  Answer,
   Codec,
   CodecMark,
   Decoded,
@@ -10,6 +11,8 @@ export type {
   DeviceFields,
   Fault,
   Introduction,
+  Lessons,
+  Past,
   UnmappedField,
   UplinkCount,
 } from "./codec.js";

@@ -1,4 +1,5 @@
 import type {
+  Answer,
   Codec,
   Decoded,
   DeviceEntry,
@@ -10,11 +11,17 @@ import type {
 } from "../devices/index.js";
 import { madeOf, type MadeValue } from "./codec-book.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
+import type { MemoryBook, MemoryLayer } from "./memory.js";
 import type { SeenSign } from "./presence.js";
 import { faultsOfUnknown, quarantineFields, quarantineWhole, unknownDeviceCode } from "./quarantine.js";
 import type { History, QuarantineEntry, Values } from "./stores/port.js";
 import type { Unmapped } from "./unmapped.js";
 import type { SeenUplink } from "./uplinks.js";
+
+/** Something to be said back, and when the message came that it answers. */
+export interface SeenAnswer extends Answer {
+  receivedMs: number;
+}
 
 /** What messages are understood with. */
 export interface BatchParts {
@@ -24,6 +31,7 @@ export interface BatchParts {
   limits: ValidationLimits;
   history: Pick<History, "gather">;
   dayOf: (timeMs: number) => string;
+  memory: MemoryBook;
   /** True for devices of which a decoder ever made a value. */
   isMade?: (device: string) => boolean;
 }
@@ -43,6 +51,10 @@ export class Batch {
   readonly warnings: Unmapped[] = [];
   /** What frames' counters say. */
   readonly uplinks: SeenUplink[] = [];
+  /** What its messages teach those after them. */
+  readonly memory: MemoryLayer;
+  /** What is to be said back to who sent them. */
+  readonly answers: SeenAnswer[] = [];
   readonly ledger: LedgerBook;
   /** Which run of history it was gathered for: one that failed is understood anew. */
   readonly run: number;
@@ -50,13 +62,14 @@ export class Batch {
   readonly waitsFor: Promise<void> | undefined;
   readonly #parts: BatchParts;
 
-  /** Decodes and validates. Guarantee: changes nothing but what it gathers. */
+  /** Decodes and validates. Guarantee: changes nothing but what it gathers; the same messages after the same ones give the same. */
   constructor(parts: BatchParts, messages: readonly JournalMessage[], run: number) {
     this.#parts = parts;
     this.messages = messages;
     this.values = parts.history.gather();
     this.ledger = new LedgerBook(parts.dayOf);
     this.run = run;
+    this.memory = parts.memory.open(messages[0]?.sequence ?? 0);
     for (const message of messages) {
       const decoded = this.#decode(message);
       if (decoded.kind === "waiting") {
@@ -65,12 +78,20 @@ export class Batch {
       }
       this.#validate(message, decoded);
     }
+    const last = messages.at(-1);
+    if (last && !this.waitsFor) parts.memory.close(this.memory, last.sequence);
   }
 
   #decode(message: JournalMessage): Decoded {
     const { registry, codecFor } = this.#parts;
     const codec = codecFor(message.topic);
-    return codec ? codec.decode(message, registry) : { kind: "ignored", reason: "no-codec" };
+    if (!codec) return { kind: "ignored", reason: "no-codec" };
+    if (!codec.remembers) return codec.decode(message, registry);
+    const decoded = codec.decode(message, registry, this.memory.past(message.sequence));
+    if (decoded.lessons) this.memory.learn(decoded.lessons, message);
+    for (const answer of decoded.answers ?? [])
+      this.answers.push({ ...answer, receivedMs: message.receivedMs });
+    return decoded;
   }
 
   #validate(message: JournalMessage, decoded: Exclude<Decoded, { kind: "waiting" }>): void {

@@ -1,7 +1,8 @@
-import { type JournalMessage, ObiegError } from "../devices/index.js";
+import { type Answer, type JournalMessage, ObiegError } from "../devices/index.js";
 import type { AlertTransition } from "./alerts/port.js";
-import { Batch, type BatchParts } from "./batch.js";
+import { Batch, type BatchParts, type SeenAnswer } from "./batch.js";
 import { CodecBook } from "./codec-book.js";
+import { MemoryBook } from "./memory.js";
 import { PresenceBook } from "./presence.js";
 import { warningEntry } from "./quarantine.js";
 import type { RuleEngine } from "./rules/port.js";
@@ -12,7 +13,7 @@ import { UnmappedBook } from "./unmapped.js";
 import { UplinkBook } from "./uplinks.js";
 
 /** What the pipeline works with; everything outside comes through these. */
-export interface PipelineParts extends BatchParts {
+export interface PipelineParts extends Omit<BatchParts, "memory"> {
   history: History;
   rules: RuleEngine;
   recordAlerts: (transitions: readonly AlertTransition[]) => void;
@@ -21,7 +22,12 @@ export interface PipelineParts extends BatchParts {
   clock: () => number;
   /** Told after a batch is durable: values stored and entries quarantined, for the live feed and `rejections/{device}`. */
   onCommitted: (values: Iterable<IdentifiedValue>, quarantined: readonly QuarantineEntry[]) => void;
+  /** Says something back to who sent a message, once what it taught is durable; tried once. */
+  answer: (answer: Answer) => void;
 }
+
+/** An older message isn't answered: whoever it is about will be heard again. */
+const answerWithinMs = 60_000;
 
 /** The story of a reading after its acknowledgement. One batch at a time, in the order of the journal. */
 export class Pipeline {
@@ -34,7 +40,9 @@ export class Pipeline {
   /** What frames' counters say of lost uplinks. */
   readonly uplinks: UplinkBook;
   readonly #warnings: UnmappedBook;
-  readonly #parts: PipelineParts;
+  /** What formats keep of messages so that later ones can be read. */
+  readonly memory: MemoryBook;
+  readonly #parts: PipelineParts & BatchParts;
   /** Ends when the batch under way does: batches and replays take turns. */
   #turn: Promise<unknown> = Promise.resolve();
   /** Grows when history forgets or the registry changes. */
@@ -46,14 +54,15 @@ export class Pipeline {
     this.codecs = new CodecBook(parts.state);
     this.uplinks = new UplinkBook(parts.state);
     this.#warnings = new UnmappedBook(parts.state, "codec-warnings", warningEntry);
-    this.#parts = { ...parts, isMade: (device) => this.codecs.isMade(device) };
+    this.memory = new MemoryBook(parts.state, parts.history.position);
+    this.#parts = { ...parts, memory: this.memory, isMade: (device) => this.codecs.isMade(device) };
     this.unmapped = new UnmappedBook(parts.state);
     this.presence = new PresenceBook(parts.state);
   }
 
   /**
    * Decodes and validates messages from the journal; `take` does the rest.
-   * Guarantee: changes nothing, so that a batch can be understood while the one before is being stored.
+   * Guarantee: changes nothing that is stored, so that a batch can be understood while the one before is being stored.
    */
   understand(messages: readonly JournalMessage[]): Batch {
     return new Batch(this.#parts, messages, this.#run);
@@ -67,10 +76,12 @@ export class Pipeline {
   take(understood: Batch): Promise<void> {
     return this.#inTurn(async () => {
       await this.#finish();
+      const { history } = this.#parts;
+      this.memory.settle(history.position);
       const last = understood.messages.at(-1);
-      if (last && last.sequence <= this.#parts.history.position) return;
+      if (last && last.sequence <= history.position) return;
       let batch = understood;
-      while (batch.run !== this.#run || batch.waitsFor) {
+      while (batch.run !== this.#run || batch.waitsFor || !this.memory.isCurrent(batch.memory)) {
         await batch.waitsFor;
         batch = this.understand(batch.messages);
       }
@@ -78,8 +89,11 @@ export class Pipeline {
       await this.uplinks.take(batch.uplinks);
       await this.codecs.note(batch.made);
       await this.#identify(batch);
+      await this.memory.stage(batch.memory, history.position);
       await this.#store(batch);
+      this.memory.settle(history.position);
       await this.#finish();
+      this.#answer(batch.answers);
     });
   }
 
@@ -223,6 +237,13 @@ export class Pipeline {
     for (const sink of sinks) sink.wake(history.lastSequence);
     onCommitted(stored.values, stored.quarantined);
     history.release(stored.values);
+  }
+
+  /** Says each thing once, however often the batch gave cause. */
+  #answer(answers: readonly SeenAnswer[]): void {
+    const { clock, answer } = this.#parts;
+    const fresh = answers.filter(({ receivedMs }) => clock() - receivedMs <= answerWithinMs);
+    for (const one of new Map(fresh.map((each) => [each.topic, each])).values()) answer(one);
   }
 
   async #judge(values: Iterable<IdentifiedValue>): Promise<void> {

@@ -9,6 +9,7 @@ import type {
   Value,
 } from "../devices/index.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
+import type { MemoryBook } from "./memory.js";
 import {
   faultsOfUnknown,
   quarantineFields,
@@ -35,6 +36,7 @@ export interface ReplayParts {
   limits: ValidationLimits;
   dayOf: (timeMs: number) => string;
   clock: () => number;
+  memory: MemoryBook;
 }
 
 /** What is left of a part of a message when validation and the entry's paths had their say. */
@@ -92,7 +94,7 @@ export class Replay {
   }
 
   #take(entry: QuarantineEntry): boolean {
-    const { registry, codecFor } = this.#parts;
+    const { registry, codecFor, memory } = this.#parts;
     if (entry.reason === warningCode) return false;
     const message = {
       sequence: entry.message,
@@ -103,7 +105,7 @@ export class Replay {
       qos: 1 as const,
       receivedMs: entry.receivedMs,
     };
-    const decoded = codecFor(entry.topic)?.decode(message, registry);
+    const decoded = codecFor(entry.topic)?.decode(message, registry, memory.past(entry.message));
     if (decoded?.kind === "waiting") this.waitsFor = decoded.ready;
     if (decoded?.kind !== "decoded") return false;
     const device = registry.device(decoded.device);

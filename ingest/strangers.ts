@@ -9,6 +9,7 @@ import {
   suggestClass,
   suggestId,
 } from "../devices/index.js";
+import type { MemoryBook } from "./memory.js";
 import { unknownDeviceCode } from "./quarantine.js";
 import type { History, Page, QuarantinedName } from "./stores/port.js";
 
@@ -51,6 +52,7 @@ export interface Adopted {
 /** What is looked at. */
 export interface StrangerParts {
   history: Pick<History, "quarantinedNames">;
+  memory: MemoryBook;
   registry: CityRegistry;
   putDevice(entry: Adoption, who: string): Promise<DeviceEntry>;
   replay(
@@ -79,7 +81,7 @@ const mostNames = 30;
 
 /** Opens the look at who sends without being known. It stands on quarantine alone, so that it is exact after any restart. */
 export function openStrangers(parts: StrangerParts): Strangers {
-  const { history, registry } = parts;
+  const { history, registry, memory } = parts;
   const codecFor = openCodecs(registry);
   const resolve = createResolver();
 
@@ -96,7 +98,7 @@ export function openStrangers(parts: StrangerParts): Strangers {
     const unmapped = new Set<string>();
     for (const one of newest) {
       if (one.payload.length > mostLooked) continue;
-      const decoded = codecFor(one.topic)?.decode(messageOf(one), registry);
+      const decoded = codecFor(one.topic)?.decode(messageOf(one), registry, memory.past(one.message));
       if (decoded?.kind !== "decoded") continue;
       for (const part of [decoded, ...(decoded.others ?? [])]) {
         if (part.device !== device) continue;

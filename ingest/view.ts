@@ -35,7 +35,7 @@ export interface ViewParts {
   meters: Meters;
   pipeline: Pick<
     Pipeline,
-    "replay" | "dismiss" | "renew" | "settled" | "presence" | "unmapped" | "uplinks" | "codecs"
+    "replay" | "dismiss" | "renew" | "settled" | "memory" | "presence" | "unmapped" | "uplinks" | "codecs"
   >;
   figures: Figures;
   intake: () => Intake["status"];
@@ -171,6 +171,7 @@ export function openView(parts: ViewParts): OpenView {
     strangers: openStrangers({
       history,
       registry,
+      memory: pipeline.memory,
       putDevice: (entry, who) => changes.putDevice(entry, who),
       replay,
     }),

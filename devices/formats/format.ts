@@ -1,4 +1,4 @@
-import type { Fault, UplinkCount } from "../codec.js";
+import type { Aftermath, Fault, Past, UplinkCount } from "../codec.js";
 import type { LocalClock } from "../local-time.js";
 import type { RawMessage } from "../message.js";
 
@@ -52,7 +52,9 @@ export interface Frame {
 }
 
 /** What a format finds in a message. */
-export type Parsed =
+export type Parsed = Found & Aftermath;
+
+type Found =
   | {
       kind: "parsed";
       /** What the message calls its device. */
@@ -91,5 +93,7 @@ export interface Format {
   readonly schemes: readonly string[];
   /** What an identity says of its device in other schemes, looked up after it. */
   aliasesOf?(identity: string): readonly (readonly [scheme: string, text: string])[];
-  parse(message: RawMessage, clock: LocalClock): Parsed;
+  /** True when messages can only be read with what earlier ones taught: `parse` gives `lessons` and finds them in `past`. */
+  readonly remembers?: boolean;
+  parse(message: RawMessage, clock: LocalClock, past: Past): Parsed;
 }

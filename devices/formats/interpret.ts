@@ -1,7 +1,8 @@
-import type { Codec, Decoded, DeviceFields, Fault, PresenceSign } from "../codec.js";
+import type { Codec, Decoded, DeviceFields, Fault, Past, PresenceSign } from "../codec.js";
 import { product, sum } from "../decimal.js";
 import { fitsScheme, isIdentifier } from "../identifier.js";
 import { openLocalClock } from "../local-time.js";
+import type { RawMessage } from "../message.js";
 import type { DeviceEntry, RegistryView, SourceEntry, SourceMapping } from "../registry.js";
 import { matchesGlob } from "../rule.js";
 import type { FrameDecoder } from "./decoders.js";
@@ -10,6 +11,8 @@ import type { Format, Parsed, ParsedField, ParsedPresence } from "./format.js";
 type Read = Parsed & { kind: "parsed" };
 const maxFields = 5_000;
 const maxUnmapped = 200;
+/** For formats that need no past, and messages that have none. */
+const blank: Past = { sequence: 0, recall: () => undefined };
 
 /** What a source's map says of a field for a model: the first entry that fits. */
 export function mappingOf(
@@ -178,65 +181,77 @@ export function interpret(
   };
   const aliasesOf = (parsed: Parsed): Readonly<Record<string, string>> | undefined =>
     level === undefined && namedBy === undefined && parsed.kind === "parsed" ? parsed.identifiers : undefined;
+  const decodedOf = (message: RawMessage, registry: RegistryView, parsed: Parsed): Decoded => {
+    const identity = identityOf(message.topic, parsed);
+    const isNamed = identity !== undefined && isIdentifier(identity);
+    const aliases = aliasesOf(parsed);
+    const device = isNamed ? find(registry, identity, aliases) : undefined;
+    if (parsed.kind !== "ignored" && parsed.isDoubtful && !device && source.topics === undefined)
+      return { kind: "ignored", reason: "somebody-elses" };
+    if (parsed.kind === "ignored")
+      return {
+        kind: "ignored",
+        reason: parsed.reason,
+        ...(device ? { device: device.id } : {}),
+        ...(parsed.uplink ? { uplink: parsed.uplink } : {}),
+        ...presenceOf(registry, parsed.presence, device),
+      };
+    if (parsed.kind === "refused")
+      return {
+        kind: "refused",
+        device: device?.id ?? (isNamed ? identity : undefined),
+        fault: parsed.fault,
+      };
+    if (!isNamed) {
+      const detail =
+        "the message names no device in 1 to 128 printable characters: see its source's device rule";
+      return { kind: "refused", device: undefined, fault: fault("invalid-identifier", "", detail) };
+    }
+    const { frame, uplink } = parsed;
+    const counted = uplink ? { uplink } : {};
+    const decoded = frame && decoder.decode(frame, device?.model);
+    if (decoded && "ready" in decoded) return { kind: "waiting", ready: decoded.ready };
+    if (decoded && "fault" in decoded)
+      return { kind: "refused", device: device?.id ?? identity, fault: decoded.fault, ...counted };
+    if (frame?.isNeeded && !decoded && device) {
+      const detail =
+        "the frame isn't decoded: give its model a decoder in the source, or a codec in the network server";
+      return {
+        kind: "refused",
+        device: device.id,
+        fault: fault("no-decoder", frame.path, detail),
+        ...counted,
+      };
+    }
+    const { made = decoder.hasAny ? null : undefined, warnings } = decoded ?? {};
+    return {
+      ...take(registry, decoded ? { ...parsed, ...decoded } : parsed, identity, device),
+      ...(made === undefined ? {} : { made }),
+      ...(warnings && warnings.length > 0 ? { warnings } : {}),
+      ...counted,
+      ...presenceOf(registry, parsed.presence, device),
+    };
+  };
   return {
     format: format.name,
     version: format.version,
+    remembers: format.remembers === true,
     introduce(message, name) {
-      const parsed = format.parse(message, clock);
+      const parsed = format.parse(message, clock, blank);
       const aliases = identityOf(message.topic, parsed) === name ? aliasesOf(parsed) : undefined;
       const texts = schemes.map((scheme) => ({ scheme, text: aliases?.[scheme] ?? name }));
       return texts.find(({ scheme, text }) => fitsScheme(scheme, text));
     },
-    decode(message, registry) {
-      const parsed = format.parse(message, clock);
-      const identity = identityOf(message.topic, parsed);
-      const isNamed = identity !== undefined && isIdentifier(identity);
-      const aliases = aliasesOf(parsed);
-      const device = isNamed ? find(registry, identity, aliases) : undefined;
-      if (parsed.kind !== "ignored" && parsed.isDoubtful && !device && source.topics === undefined)
-        return { kind: "ignored", reason: "somebody-elses" };
-      if (parsed.kind === "ignored")
-        return {
-          kind: "ignored",
-          reason: parsed.reason,
-          ...(device ? { device: device.id } : {}),
-          ...(parsed.uplink ? { uplink: parsed.uplink } : {}),
-          ...presenceOf(registry, parsed.presence, device),
-        };
-      if (parsed.kind === "refused")
-        return {
-          kind: "refused",
-          device: device?.id ?? (isNamed ? identity : undefined),
-          fault: parsed.fault,
-        };
-      if (!isNamed) {
-        const detail =
-          "the message names no device in 1 to 128 printable characters: see its source's device rule";
-        return { kind: "refused", device: undefined, fault: fault("invalid-identifier", "", detail) };
-      }
-      const { frame, uplink } = parsed;
-      const counted = uplink ? { uplink } : {};
-      const decoded = frame && decoder.decode(frame, device?.model);
-      if (decoded && "ready" in decoded) return { kind: "waiting", ready: decoded.ready };
-      if (decoded && "fault" in decoded)
-        return { kind: "refused", device: device?.id ?? identity, fault: decoded.fault, ...counted };
-      if (frame?.isNeeded && !decoded && device) {
-        const detail =
-          "the frame isn't decoded: give its model a decoder in the source, or a codec in the network server";
-        return {
-          kind: "refused",
-          device: device.id,
-          fault: fault("no-decoder", frame.path, detail),
-          ...counted,
-        };
-      }
-      const { made = decoder.hasAny ? null : undefined, warnings } = decoded ?? {};
+    decode(message, registry, past = blank) {
+      if (!format.remembers) return decodedOf(message, registry, format.parse(message, clock, blank));
+      const { sequence } = past;
+      const own = (key: string): string => `${format.name} ${key}`;
+      const parsed = format.parse(message, clock, { sequence, recall: (key) => past.recall(own(key)) });
+      const { lessons, answers } = parsed;
       return {
-        ...take(registry, decoded ? { ...parsed, ...decoded } : parsed, identity, device),
-        ...(made === undefined ? {} : { made }),
-        ...(warnings && warnings.length > 0 ? { warnings } : {}),
-        ...counted,
-        ...presenceOf(registry, parsed.presence, device),
+        ...decodedOf(message, registry, parsed),
+        ...(lessons ? { lessons: new Map([...lessons].map(([key, value]) => [own(key), value])) } : {}),
+        ...(answers ? { answers } : {}),
       };
     },
   };

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  type Answer,
   type CityRegistry,
   type Codec,
   CodecLibrary,
@@ -32,6 +33,8 @@ export interface TestPipeline {
   clock: { nowMs: number; steadyMs?: number };
   /** While true, nothing of the state is committed, as on a disk that can't be written. */
   disk: { failsState: boolean };
+  /** What was said back to who sent. */
+  answers: readonly Answer[];
   /** Numbers a message and takes all of them as one batch. */
   take(
     messages: readonly { topic: string; payload: string | Uint8Array; receivedMs: number }[],
@@ -82,6 +85,7 @@ export async function openTestPipeline(
   const alerts = openAlerts(state, { clock: () => clock.nowMs, channels: () => registry.channels() });
   const library = new CodecLibrary(state, () => clock.nowMs);
   const codecs = openCodecs(registry, library);
+  const answers: Answer[] = [];
   const pipeline = new Pipeline({
     registry,
     codecFor: (topic) => codecOf(topic) ?? codecs(topic),
@@ -98,6 +102,7 @@ export async function openTestPipeline(
     dayOf: localDays(registry.city.timeZone),
     clock: () => clock.nowMs,
     onCommitted,
+    answer: (answer) => answers.push(answer),
   });
   let sequence = 0;
   return {
@@ -109,6 +114,7 @@ export async function openTestPipeline(
     alerts,
     clock,
     disk,
+    answers,
     async take(messages) {
       const numbered = messages.map(({ topic, payload, receivedMs }): JournalMessage => {
         sequence += 1;
