@@ -70,6 +70,11 @@ const codecs: { codec: Codec; topic: string; good: string; bare?: true }[] = [
     topic: "senml/bin-1",
     good: '[{"bn":"bin-1:","bt":1795428000,"n":"fill_percent","v":43.2},{"n":"battery","u":"V","v":3.6},{"n":"temp","u":"Cel","t":-60,"v":4}]',
   },
+  {
+    codec: codecOf("sparkplug"),
+    topic: "spBv1.0/krakow/DDATA/gw/bin-1",
+    good: "\u0012\u0019\n\u000cfill_percent \ni\u0000\u0000\u0000\u0000\u0000\u0000D@\u0012\u0016\n\u0009battery_v \ni\u0000\u0000\u0000\u0000\u0000\u0000\u0000@\u0018\u0001",
+  },
 ];
 /** What a format without a payload of its own above takes: the first message of its golden cases. */
 function fromGolden(format: string): (typeof codecs)[number] {

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestPipeline } from "./support/pipeline.js";
+import { type SparkplugPayload, sparkplugBytes } from "./support/sparkplug.js";
 import { openSharedHistory, type SharedHistory } from "./support/shared-history.js";
 
 const dir = join(import.meta.dirname, "cases");
@@ -27,10 +28,13 @@ beforeAll(async () => {
 afterAll(() => shared.close());
 
 test.each(names)("golden case %s", async (name) => {
-  const input = linesOf<{ topic: string; payload?: string; hex?: string; receivedAt: string }>(
-    name,
-    "input.jsonl",
-  );
+  const input = linesOf<{
+    topic: string;
+    payload?: string;
+    hex?: string;
+    sparkplug?: SparkplugPayload;
+    receivedAt: string;
+  }>(name, "input.jsonl");
   const works = await openTestPipeline(
     cityOf(name),
     Date.parse("2026-11-23T10:00:10Z"),
@@ -40,9 +44,9 @@ test.each(names)("golden case %s", async (name) => {
   );
   try {
     await works.take(
-      input.map(({ topic, payload, hex = "", receivedAt }) => ({
+      input.map(({ topic, payload, hex = "", sparkplug, receivedAt }) => ({
         topic,
-        payload: payload ?? Buffer.from(hex, "hex"),
+        payload: payload ?? (sparkplug ? sparkplugBytes(sparkplug) : Buffer.from(hex, "hex")),
         receivedMs: Date.parse(receivedAt),
       })),
     );
@@ -54,6 +58,7 @@ test.each(names)("golden case %s", async (name) => {
     const ignored = accounts.reduce((sum, { messages }) => sum + messages.ignored, 0);
     const got = [
       ...(ignored > 0 ? [{ ignored }] : []),
+      ...works.answers.map(({ topic }) => ({ answered: topic })),
       ...works.registry.devices().flatMap(({ id }) => {
         const presence = works.pipeline.presence.of(id);
         return presence

@@ -17,6 +17,7 @@ const parse = (payload: string | Uint8Array): ReturnType<typeof senml.parse> =>
       receivedMs,
     },
     openLocalClock("Europe/Warsaw"),
+    { sequence: 0, recall: () => undefined },
   );
 
 const keys = { bver: -1, bn: -2, bt: -3, bu: -4, bv: -5, bs: -6, n: 0, u: 1, v: 2, vs: 3, vb: 4, s: 5, t: 6 };

@@ -13,6 +13,7 @@ import { isNativeTopic, nativeJson } from "./native-json.js";
 import { openDtu } from "./opendtu.js";
 import { senml } from "./senml.js";
 import { shelly } from "./shelly.js";
+import { sparkplug } from "./sparkplug.js";
 import { tasmota } from "./tasmota.js";
 import { thingsStack } from "./things-stack.js";
 import { wmbusmeters } from "./wmbusmeters.js";
@@ -32,6 +33,7 @@ export const formats: ReadonlyMap<string, Format> = new Map(
     influx,
     airrohr,
     senml,
+    sparkplug,
   ].map((format): [string, Format] => [format.name, format]),
 );
 
