@@ -1,12 +1,14 @@
+import type { Past } from "../codec.js";
 import type { LocalClock } from "../local-time.js";
 import type { RawMessage } from "../message.js";
 import type { Format, Parsed, ParsedField } from "./format.js";
 import { type JsonObject, leavesOf, readObject } from "./json.js";
 import { presenceOf } from "./presence.js";
+import { type Exposed, meaningsOf, readExposes } from "./zigbee-exposes.js";
 
 /**
- * Properties whose unit is the same for every model. `voltage` (V of the mains, mV of a battery), `water_consumed` (m³ or litres) and the
- * like aren't here: a source's map names their unit by model.
+ * Properties by their usual unit, which holds where a model gives none. `voltage` (V of the mains, mV of a battery), `water_consumed`
+ * (m³ or litres) and the like aren't here: the model's exposes, or a source's map, name their unit.
  * Source: zigbee-herdsman-converters, src/lib/exposes.ts.
  */
 const properties: Readonly<Record<string, string>> = {
@@ -55,7 +57,8 @@ function availabilityOf(payload: Uint8Array): ReturnType<typeof presenceOf> {
 }
 
 /**
- * Zigbee2MQTT: a device's state under its friendly name, which may hold slashes. A message repeats the whole known state.
+ * Zigbee2MQTT: a device's state under its friendly name, which may hold slashes. A message repeats the whole known state. What the
+ * bridge says of its devices (`bridge/devices`, retained) gives the units of their models and which properties are settings.
  * Source: zigbee2mqtt.io, mqtt_topics_and_messages.md.
  */
 export const zigbee2mqtt: Format = {
@@ -63,7 +66,17 @@ export const zigbee2mqtt: Format = {
   version: "1",
   topics: ["zigbee2mqtt/#"],
   schemes: ["name", "mac"],
-  parse(message: RawMessage, clock: LocalClock): Parsed {
+  remembers: true,
+  parse(message: RawMessage, clock: LocalClock, past: Past): Parsed {
+    const base = message.topic.slice(0, message.topic.indexOf("/"));
+    if (message.topic === `${base}/bridge/devices`) {
+      const exposed = readExposes(message.payload);
+      return {
+        kind: "ignored",
+        reason: "bridge",
+        ...(exposed ? { lessons: new Map([[base, exposed]]) } : {}),
+      };
+    }
     const levels = message.topic.split("/").slice(1);
     const last = levels.at(-1);
     if (levels[0] === "bridge" || levels.length === 0) return { kind: "ignored", reason: "bridge" };
@@ -77,10 +90,10 @@ export const zigbee2mqtt: Format = {
     const read = readObject(message.payload);
     if ("fault" in read) return { kind: "refused", identity, fault: read.fault };
     const timeMs = timeOf(read.object, message, clock);
+    const meaningOf = meaningsOf(past.recall(base) as Exposed | undefined, identity);
     const fields = leavesOf(read.object).map(({ keys, from, path, value }): ParsedField => {
-      const name = Object.hasOwn(properties, from) ? properties[from] : undefined;
-      const field = { from, path, value, timeMs, ignored: apart.has(keys[0] ?? "") };
-      return name === undefined ? field : { ...field, name };
+      const usual = Object.hasOwn(properties, from) ? properties[from] : undefined;
+      return { from, path, value, timeMs, ignored: apart.has(keys[0] ?? ""), ...meaningOf(from, usual) };
     });
     return { kind: "parsed", identity, fields, faults: [], body: read.object };
   },
