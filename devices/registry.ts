@@ -80,6 +80,8 @@ export interface SourceMapping {
   unit?: string | undefined;
   scale?: number | undefined;
   offset?: number | undefined;
+  /** What its texts mean, as numbers: of a state 0 or 1. */
+  states?: Readonly<Record<string, number>> | undefined;
   /** Holds for devices of this model alone. */
   model?: string | undefined;
   ignore?: true | undefined;

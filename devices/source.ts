@@ -36,6 +36,10 @@ const mapping = z
       .max(64)
       .optional()
       .describe("quantity of the vocabulary; its unit last in the name, or a bare stem with unit"),
+    states: z
+      .record(z.string().min(1).max(100), z.number())
+      .optional()
+      .describe("what the field's texts mean, as numbers: { tilt: 1, normal: 0 }"),
     unit: z.string().min(1).max(32).optional().describe("UCUM unit of the number, when the name has none"),
     scale: z
       .number()

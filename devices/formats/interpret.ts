@@ -52,6 +52,13 @@ const fault = (code: string, path: string, detail: string): Fault => ({
   detail: detail.slice(0, 300),
 });
 
+/** A value as a number: true and false are 1 and 0, a text is what a source's map says of it. */
+function numberOf(value: unknown, states: SourceMapping["states"]): unknown {
+  if (typeof value === "boolean") return Number(value);
+  if (typeof value !== "string" || !states || !Object.hasOwn(states, value)) return value;
+  return states[value];
+}
+
 /** Takes one field into its device's list. */
 function takeField(
   field: ParsedField,
@@ -68,9 +75,11 @@ function takeField(
     return;
   }
   if (value === null || value === undefined) return;
-  const number = typeof value === "boolean" ? Number(value) : value;
+  const number = numberOf(value, mapped?.states);
   if (typeof number !== "number") {
-    into.faults.push(fault("wrong-type", path, `${from.slice(0, 80)} should be a number`));
+    const texts = Object.keys(mapped?.states ?? {}).join(", ");
+    const wanted = texts === "" ? "a number" : `a number, or one of ${texts}`;
+    into.faults.push(fault("wrong-type", path, `${from.slice(0, 80)} should be ${wanted}`));
     return;
   }
   if (Number.isNaN(timeMs)) {
