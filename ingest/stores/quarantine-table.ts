@@ -13,11 +13,16 @@ export async function writeQuarantine(
   resolved: HistoryBatch["resolved"],
   replaying: boolean,
 ): Promise<void> {
+  // One statement for all that change alike: each reads the whole table.
+  const alike = new Map<string, string[]>();
   for (const { id, status, by, atMs } of resolved ?? []) {
-    await connection.run(
-      `update quarantine set status = ${literal(status)}, changed = ${atMs}, changed_by = ${literal(by)} where id = ${literal(id)}`,
-    );
+    const change = `status = ${literal(status)}, changed = ${atMs}, changed_by = ${literal(by)}`;
+    const ids = alike.get(change);
+    if (ids) ids.push(id);
+    else alike.set(change, [id]);
   }
+  for (const [change, ids] of alike)
+    await connection.run(`update quarantine set ${change} where id in ${literals(ids)}`);
   if (entries.length === 0) return;
   const payloads = new Map(entries.map((entry) => [entry.message, entry.payload]));
   if (replaying) {

@@ -27,6 +27,8 @@ export class Problem extends Error {
 
 const base = "/api/v1";
 const timeoutMs = 15_000;
+/** A write may take a device's whole past again. */
+const writeTimeoutMs = 120_000;
 const mostPages = 20;
 
 type Query = Record<string, string | number | undefined>;
@@ -62,7 +64,7 @@ export async function call<T>(method: string, path: string, query: Query = {}, b
       method,
       headers,
       credentials: "same-origin",
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.timeout(method === "GET" ? timeoutMs : writeTimeoutMs),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch {
