@@ -28,6 +28,7 @@ test("the benchmark's smoke size measures the whole list, counts what came, and 
     "start to ready",
     "a backlog of",
     "sink after an outage",
+    "LoRaWAN codec of usual size",
   ])
     expect(stdout).toMatch(new RegExp(`\\| ${what}[^|]*\\| [^|]*\\d|burst[^|]*${what}[^|]*\\| [^|]*\\d`));
   expect(stdout).not.toContain("NaN");

@@ -6,6 +6,7 @@ import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { measureAcknowledging } from "./acknowledging.js";
 import { measureBurst } from "./burst.js";
+import { measureCodec } from "./codec.js";
 import { measureLatency } from "./latency.js";
 import { measureOutage } from "./outage.js";
 import { type Figure, resultsText } from "./report.js";
@@ -48,6 +49,7 @@ const measurements: Record<string, () => Promise<Figure[]>> = {
   latency: () => measureLatency(size, say),
   year: measurePast,
   outage: () => measureOutage(size, say),
+  codec: () => measureCodec(size, say),
 };
 
 const figures: Figure[] = [];
