@@ -1,0 +1,80 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { sparkplug } from "../devices/formats/sparkplug.js";
+import { rebirthPayload } from "../devices/formats/sparkplug-payload.js";
+import { openLocalClock } from "../devices/local-time.js";
+import { readSparkplug, type SparkplugPayload, sparkplugBytes } from "./support/sparkplug.js";
+
+const receivedMs = Date.parse("2026-11-23T10:00:00Z");
+const clock = openLocalClock("Europe/Warsaw");
+const parse = (payload: Uint8Array): ReturnType<typeof sparkplug.parse> =>
+  sparkplug.parse(
+    { topic: "spBv1.0/K/DDATA/gw/em", payload, user: "gw", clientId: "gw", qos: 0, receivedMs },
+    clock,
+    { sequence: 1, recall: () => undefined },
+  );
+
+const whole = (bits: number, isSigned: boolean): fc.Arbitrary<number> =>
+  isSigned
+    ? fc.integer({ min: -(2 ** (bits - 1)), max: 2 ** (bits - 1) - 1 })
+    : fc.integer({ min: 0, max: 2 ** bits - 1 });
+/** Numbers of each data type; those of 64 bits as far as a number holds them. */
+const numbers: Readonly<Record<string, fc.Arbitrary<number>>> = {
+  Int8: whole(8, true),
+  Int16: whole(16, true),
+  Int32: whole(32, true),
+  Int64: whole(53, true),
+  UInt8: whole(8, false),
+  UInt16: whole(16, false),
+  UInt32: whole(32, false),
+  UInt64: whole(53, false),
+  Double: fc.double({ noNaN: true }),
+};
+const metricOf = fc.constantFrom(...Object.keys(numbers)).chain((type) =>
+  fc.record({
+    type: fc.constant(type),
+    value: numbers[type] ?? fc.constant(0),
+    timestamp: fc.nat(receivedMs),
+  }),
+);
+
+test("numbers of every data type, as the Tahu project's encoder writes them, are read as they were", () => {
+  fc.assert(
+    fc.property(fc.array(metricOf, { minLength: 1, maxLength: 20 }), (metrics) => {
+      const named = metrics.map((metric, n) => ({ ...metric, name: `m${n}` }));
+      const parsed = parse(sparkplugBytes({ timestamp: 1, seq: 0, metrics: named } as SparkplugPayload));
+      if (parsed.kind !== "parsed") throw new Error(parsed.kind);
+      expect(parsed.faults).toEqual([]);
+      expect(parsed.fields.map(({ from, value, timeMs }) => [from, value, timeMs])).toEqual(
+        named.map(({ name, value, timestamp }) => [name, value, timestamp]),
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a float is read as the shortest decimal that is the same in single precision", () => {
+  fc.assert(
+    fc.property(fc.float({ noNaN: true }), (value) => {
+      const parsed = parse(
+        sparkplugBytes({ timestamp: 1, metrics: [{ name: "m", type: "Float", value }] } as SparkplugPayload),
+      );
+      const [field] = parsed.kind === "parsed" ? parsed.fields : [];
+      // Zero has no sign here.
+      expect(Math.fround(Number(field?.value))).toBe(value + 0);
+      expect(String(field?.value).length).toBeLessThanOrEqual(String(value).length);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("what a node is asked is read by the Tahu project's decoder", () => {
+  fc.assert(
+    fc.property(fc.nat(receivedMs), (timeMs) => {
+      const { timestamp, metrics } = readSparkplug(rebirthPayload(timeMs));
+      expect(Number(timestamp)).toBe(timeMs);
+      expect(metrics).toMatchObject([{ name: "Node Control/Rebirth", type: "Boolean", value: true }]);
+    }),
+    { numRuns: 50 },
+  );
+});
