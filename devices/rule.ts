@@ -97,6 +97,11 @@ const silentSchema = z.strictObject({
     .min(1)
     .max(10_000)
     .describe("raises after this many reporting intervals (the device's every) without a value"),
+  offlineFor: durationSchema
+    .optional()
+    .describe(
+      "raises already when the device itself said that it is offline, this long ago, and nothing came since",
+    ),
 });
 
 /** A rule as `city.yaml` writes it; `for` comes out in milliseconds. */

@@ -188,7 +188,7 @@ export class Pipeline {
   tick(): Promise<void> {
     return this.#inTurn(async () => {
       await this.#finish();
-      await this.#record(this.#parts.rules.tick(this.#parts.clock()));
+      await this.#record(this.#parts.rules.tick(this.#parts.clock(), this.presence));
     });
   }
 

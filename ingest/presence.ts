@@ -27,17 +27,23 @@ export class PresenceBook {
   readonly #state: StateStore;
   readonly #table;
   readonly #known = new Map<string, Kept>();
+  readonly #offline = new Set<string>();
   readonly #listeners = new Set<(devices: readonly string[]) => void>();
 
   constructor(state: StateStore) {
     this.#state = state;
     this.#table = state.table<Kept, string>("presence");
-    for (const { key, value } of this.#table.getRange()) this.#known.set(key, value);
+    for (const { key, value } of this.#table.getRange()) this.#keep(key, value);
   }
 
   /** What a device said last; undefined when it never did. */
   of(device: string): Presence | undefined {
     return this.#known.get(device);
+  }
+
+  /** Devices that said last that they are offline. */
+  offline(): Iterable<string> {
+    return this.#offline;
   }
 
   /** Calls `listener` with the devices whose presence changed, once that is on disk. Returns the way to stop it. */
@@ -61,7 +67,7 @@ export class PresenceBook {
     await this.#state.transaction(() => {
       for (const [device, kept] of changed) void this.#table.put(device, kept);
     });
-    for (const [device, kept] of changed) this.#known.set(device, kept);
+    for (const [device, kept] of changed) this.#keep(device, kept);
     for (const listener of this.#listeners) listener([...changed.keys()]);
   }
 
@@ -72,6 +78,15 @@ export class PresenceBook {
     await this.#state.transaction(() => {
       for (const device of gone) void this.#table.remove(device);
     });
-    for (const device of gone) this.#known.delete(device);
+    for (const device of gone) {
+      this.#known.delete(device);
+      this.#offline.delete(device);
+    }
+  }
+
+  #keep(device: string, kept: Kept): void {
+    this.#known.set(device, kept);
+    if (kept.online) this.#offline.delete(device);
+    else this.#offline.add(device);
   }
 }

@@ -11,8 +11,12 @@ city: { name: K, timeZone: Europe/Warsaw }
 places: [{ id: krakow, kind: city, name: K }]
 devices:
   - { id: plug-17, class: electricity-meter, place: krakow, every: 5m }
+  - { id: unpaced, class: electricity-meter, place: krakow }
   - { id: pro-1, class: electricity-meter, place: krakow, identifiers: { name: shellypro4pm-aabbccddeeff } }
   - { id: pro-1-b, class: electricity-meter, place: krakow, identifiers: { name: "shellypro4pm-aabbccddeeff/switch:1" } }
+rules:
+  - { id: gone, kind: silent, devices: [plug-17, unpaced], times: 12, offlineFor: 10m, severity: warning, title: { pl: Zniknęło, en: Gone } }
+  - { id: silent, kind: silent, devices: [plug-17], times: 12, severity: warning, title: { pl: Milczy, en: Silent } }
 `;
 const lwt = (
   payload: string,
@@ -27,7 +31,7 @@ const lwt = (
 let dir: string;
 let works: TestPipeline;
 const open = async (): Promise<void> => {
-  works = await openTestPipeline(city, nowMs + 3_600_000, dir);
+  works = await openTestPipeline(city, nowMs, dir);
 };
 
 beforeEach(async () => {
@@ -105,4 +109,60 @@ test("a device that goes takes its presence with it", async () => {
   await works.registry.removeDevice("plug-17", "test");
   await works.pipeline.maintain(nowMs);
   expect(of()).toBeUndefined();
+});
+
+const alerts = (): string[] =>
+  works.alerts
+    .list({ states: ["raised", "acknowledged", "resolved"], limit: 10 })
+    .items.map(({ rule, device, state, message }) => `${rule} ${device} ${state}: ${message.en}`)
+    .toSorted();
+const passTo = async (minute: number): Promise<void> => {
+  works.clock.nowMs = nowMs + minute * 60_000;
+  await works.pipeline.tick();
+};
+const power = (minute: number): Parameters<TestPipeline["take"]>[0][number] => ({
+  topic: "readings/plug-17",
+  payload: '{"power_w": 5}',
+  receivedMs: nowMs + minute * 60_000,
+});
+
+test("a device's own word raises its silent rule sooner than silence, where the rule says how long it may stand, and its word ends it", async () => {
+  await passTo(0);
+  await works.take([power(0), lwt("Offline", 1)]);
+  await passTo(10);
+  expect(alerts()).toEqual([]);
+  await passTo(11);
+  expect(alerts()).toEqual(["gone plug-17 raised: plug-17 (K): reported itself offline 10 min ago"]);
+  await works.close();
+  await open();
+  works.clock.nowMs = nowMs + 12 * 60_000;
+  // Numbered from 1 again; the third comes after what was taken before.
+  await works.take([lwt("Online", 12), lwt("Online", 12), lwt("Online", 12)]);
+  await passTo(12);
+  expect(alerts()).toEqual(["gone plug-17 resolved: plug-17 (K): online again after 11 min"]);
+  await passTo(59);
+  expect(alerts().filter((alert) => alert.includes("raised"))).toEqual([]);
+});
+
+test("a value ends it too, and one that comes after each goodbye never raises it", async () => {
+  await passTo(0);
+  for (let minute = 0; minute < 60; minute += 5) {
+    await works.take([lwt("Online", minute), power(minute), lwt("Offline", minute)]);
+    await passTo(minute);
+  }
+  expect(alerts()).toEqual([]);
+  await passTo(65);
+  expect(alerts()).toEqual(["gone plug-17 raised: plug-17 (K): reported itself offline 10 min ago"]);
+  await works.take([power(66)]);
+  await passTo(66);
+  expect(alerts()).toEqual(["gone plug-17 resolved: plug-17 (K): data comes again after 11 min"]);
+});
+
+test("a device without an interval can't be silent, but it can say that it goes", async () => {
+  await passTo(0);
+  await works.take([lwt("Offline", 0, "unpaced")]);
+  await passTo(10_000);
+  expect(alerts().filter((alert) => alert.includes("unpaced"))).toEqual([
+    "gone unpaced raised: unpaced (K): reported itself offline 7 days ago",
+  ]);
 });

@@ -4,6 +4,7 @@ import type { IdentifiedValue, StateStore } from "../stores/port.js";
 import { DeadlineHeap } from "./heap.js";
 import type { RuleEngine } from "./port.js";
 import { metaKey, readMeta, type RuleMeta } from "./meta.js";
+import { OfflineRules, type PresenceView } from "./offline.js";
 import { RuleTime } from "./time.js";
 import {
   type DeviceWatches,
@@ -46,6 +47,7 @@ export class Engine implements RuleEngine {
   #members = new Map<string, ReadonlySet<string>>();
   #steadyHeap = new DeadlineHeap<Watch>();
   #listenedHeap = new DeadlineHeap<Watch>();
+  readonly #offline = new OfflineRules();
   #isStale = true;
   /** Watches that differ from the disk, and keys that must leave it. */
   #changed = new Map<string, Watch>();
@@ -127,11 +129,14 @@ export class Engine implements RuleEngine {
     return [...this.#unsaved];
   }
 
-  tick(nowMs: number): AlertTransition[] {
+  tick(nowMs: number, presence?: PresenceView): AlertTransition[] {
     this.#look(nowMs);
     this.#time.moveTo(nowMs);
     if (this.#isStale) this.#rebuild(nowMs);
-    this.#seeDue(this.#context());
+    const context = this.#context();
+    this.#seeDue(context);
+    const changed = this.#offline.see(this.#rules, presence, (id) => this.#watches.get(id), context);
+    for (const watch of changed) this.#mark(watch, true);
     return [...this.#unsaved];
   }
 
@@ -232,6 +237,7 @@ export class Engine implements RuleEngine {
       }
     }
     this.#watches = new Map();
+    this.#offline.clear();
     this.#members.clear();
     this.#steadyHeap = new DeadlineHeap();
     this.#listenedHeap = new DeadlineHeap();
@@ -271,7 +277,8 @@ export class Engine implements RuleEngine {
     if (rule.place !== undefined && !this.#membersOf(rule.place).has(device)) return undefined;
     const key = keyOf(rule.id, device);
     const context = this.#context();
-    if (rule.kind === "silent" && entry.everyMs === undefined) return undefined;
+    if (rule.kind === "silent" && entry.everyMs === undefined && rule.offlineFor === undefined)
+      return undefined;
     const kept = this.#adopt(key, rule);
     if (rule.kind === "threshold") {
       const state: ThresholdState = kept && !("heardAt" in kept) ? kept : { quantity: rule.quantity };
@@ -279,13 +286,14 @@ export class Engine implements RuleEngine {
       if (state.brokenAt !== undefined) context.schedule(watch, state.brokenAt + (rule.for ?? 0));
       return watch;
     }
-    const allowedMs = rule.times * (entry.everyMs ?? 0);
+    const allowedMs = rule.times * (entry.everyMs ?? Number.POSITIVE_INFINITY);
     const isKept = kept !== undefined && "heardAt" in kept;
     const state: SilentState = isKept
       ? kept
       : { quantity: rule.quantity ?? null, heardAt: this.#time.listenedMs, receivedMs: nowMs };
     const watch: SilentWatch = { key, device, queued: false, rule, allowedMs, state };
     if (!isKept) this.#mark(watch, false);
+    this.#offline.adopt(watch);
     if (!state.raised) context.schedule(watch, state.heardAt + allowedMs);
     return watch;
   }

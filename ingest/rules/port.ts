@@ -1,6 +1,7 @@
 import type { Rule } from "../../devices/index.js";
 import type { AlertTransition } from "../alerts/port.js";
 import type { IdentifiedValue } from "../stores/port.js";
+import type { PresenceView } from "./offline.js";
 
 /** The judge of stored values: a fold with the time given to it. */
 export interface RuleEngine {
@@ -14,8 +15,11 @@ export interface RuleEngine {
    * Guarantee: returns every transition that wasn't saved yet, so a transaction that failed loses none.
    */
   fold(values: Iterable<IdentifiedValue>, nowMs: number): AlertTransition[];
-  /** Lets time pass, when no backlog waits: durations end and devices fall silent. Guarantee: as `fold`. */
-  tick(nowMs: number): AlertTransition[];
+  /**
+   * Lets time pass, when no backlog waits: durations end and devices fall silent, those with `presence` of their own sooner.
+   * Guarantee: as `fold`.
+   */
+  tick(nowMs: number, presence?: PresenceView): AlertTransition[];
   /** Puts what changed, and the position, into its table. To be called inside the caller's transaction. */
   save(): void;
   /**

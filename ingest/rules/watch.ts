@@ -30,6 +30,8 @@ export interface SilentState {
   heardAt: number;
   /** Wall time of it. */
   receivedMs: number;
+  /** True while `raised` stands because the device itself said that it is offline. */
+  isOffline?: boolean;
   raised?: AlertTransition;
 }
 
@@ -61,7 +63,7 @@ export interface Wording {
   (
     rule: Rule,
     device: string,
-    facts: Pick<AlertTransition, "value" | "sinceMs" | "atMs">,
+    facts: Pick<AlertTransition, "value" | "sinceMs" | "atMs"> & { isOffline?: boolean },
     raised: AlertTransition | undefined,
   ): AlertTransition;
 }
@@ -165,6 +167,7 @@ export function seeLife(watch: SilentWatch, value: IdentifiedValue, context: Fol
   };
   context.emit(context.word(watch.rule, watch.device, facts, state.raised));
   delete state.raised;
+  delete state.isOffline;
   context.schedule(watch, state.heardAt + watch.allowedMs);
   return true;
 }

@@ -32,6 +32,19 @@ function limitOf(rule: Rule, allowedMs: number | undefined): number {
   return rule.above ?? rule.below ?? 0;
 }
 
+function offlineText(name: string, seconds: number | null, isBack: boolean): BilingualText {
+  const ms = (seconds ?? 0) * 1_000;
+  return isBack
+    ? {
+        pl: `${name}: znów połączone po ${duration(ms, "pl")}`,
+        en: `${name}: online again after ${duration(ms, "en")}`,
+      }
+    : {
+        pl: `${name}: zgłosiło rozłączenie ${duration(ms, "pl")} temu`,
+        en: `${name}: reported itself offline ${duration(ms, "en")} ago`,
+      };
+}
+
 function raisedText(
   rule: Rule,
   name: string,
@@ -88,7 +101,8 @@ export function openWording(registry: RegistryView, unitOf: UnitOf): Wording {
     const allowedMs =
       rule.kind === "silent" && entry?.everyMs !== undefined ? entry.everyMs * rule.times : undefined;
     const unit = raised?.unit ?? (rule.kind === "silent" ? "s" : unitOf(rule.quantity));
-    const limit = raised?.limit ?? limitOf(rule, allowedMs);
+    const isOffline = facts.isOffline === true && rule.kind === "silent";
+    const limit = raised?.limit ?? limitOf(rule, isOffline ? rule.offlineFor : allowedMs);
     const head: Omit<AlertTransition, "state" | "message"> = {
       rule: rule.id,
       kind: rule.kind,
@@ -103,6 +117,10 @@ export function openWording(registry: RegistryView, unitOf: UnitOf): Wording {
       atMs: facts.atMs,
       title: rule.title,
     };
+    if (isOffline) {
+      const state = raised ? "resolved" : "raised";
+      return { ...head, state, message: offlineText(name, facts.value, raised !== undefined) };
+    }
     return raised
       ? { ...head, state: "resolved", message: resolvedText(rule, name, unit, facts.value) }
       : { ...head, state: "raised", message: raisedText(rule, name, unit, facts.value, limit) };
