@@ -13,7 +13,7 @@ const city = `
 city: { name: K, timeZone: Europe/Warsaw }
 places: [{ id: krakow, kind: city, name: Kraków }]
 devices:
-  - { id: bin-1, class: bin, place: krakow, every: 15m, model: SE-01, identifiers: { serial: "0042" } }
+  - { id: bin-1, class: bin, place: krakow, every: 15m, name: Kosz przy szkole, model: SE-01, identifiers: { serial: "0042" } }
   - { id: em_1.a, class: electricity-meter, place: krakow, identifiers: { topic: em } }
   - { id: zzz, class: bin, place: krakow }
 `;
@@ -108,7 +108,7 @@ test("a device is announced with what it sent, its values follow, and a new quan
   expect(discovery).toEqual({
     device: {
       identifiers: ["obieg_bin-1"],
-      name: "bin-1",
+      name: "Kosz przy szkole",
       model: "SE-01",
       serial_number: "0042",
       suggested_area: "Kraków",

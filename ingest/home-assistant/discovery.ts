@@ -47,11 +47,11 @@ export function discoveryOf(device: DeviceEntry, facts: DiscoveryFacts): Discove
     }),
   );
   if (Object.keys(components).length === 0) return undefined;
-  const { id, model, identifiers } = device;
+  const { id, name, model, identifiers } = device;
   return {
     device: {
       identifiers: [`obieg_${id}`],
-      name: id,
+      name: name ?? id,
       ...(model === undefined ? {} : { model }),
       ...(identifiers?.["serial"] === undefined ? {} : { serial_number: identifiers["serial"] }),
       ...(facts.placeName === undefined ? {} : { suggested_area: facts.placeName }),
