@@ -38,6 +38,7 @@ const bin = (number: number): object => ({
   fraction: "plastics_metals",
   capacityLitres: 1_100,
   since: "2026-01-12T09:30:00Z",
+  uplinks: { heard: 977, lost: 3, resets: 1 },
   everySeconds: 900,
   latest: [
     latest("fill_percent", "%", (number * 13) % 100, number === 7 ? 26 * 60 * minute : number * 40_000),

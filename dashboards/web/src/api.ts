@@ -60,6 +60,8 @@ export interface Device {
   commissioned?: string | null;
   decommissioned?: string | null;
   everySeconds?: number | null;
+  /** Frames of a LoRaWAN device. */
+  uplinks?: { heard: number; lost: number; resets: number } | null;
   presence?: Presence | null;
   latest: Latest[];
 }

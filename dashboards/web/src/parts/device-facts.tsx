@@ -1,6 +1,6 @@
 import { Fragment, type ReactNode } from "react";
 import type { Device } from "../api.ts";
-import { useSay } from "../say.tsx";
+import { fill, useSay } from "../say.tsx";
 import { fractionName } from "../words/vocabulary.ts";
 import { Foreign } from "./raw.tsx";
 
@@ -28,6 +28,17 @@ export function DeviceFacts({ device }: { device: Device }): ReactNode {
     ...(device.since ? [[w.device.since, say.moment(device.since)] as const] : []),
     ...(device.commissioned ? [[w.device.commissioned, say.moment(device.commissioned)] as const] : []),
     ...(device.decommissioned ? [[w.device.decommissioned, say.moment(device.decommissioned)] as const] : []),
+    ...(device.uplinks
+      ? [
+          [
+            w.device.uplinksLost,
+            fill(w.device.uplinks, {
+              lost: say.number(device.uplinks.lost),
+              sent: say.number(device.uplinks.heard + device.uplinks.lost),
+            }),
+          ] as const,
+        ]
+      : []),
   ].map(([name, value]) => [name, value]);
   if (facts.length === 0) return null;
   return (

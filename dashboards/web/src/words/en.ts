@@ -125,6 +125,8 @@ export const en = {
     since: "Registered",
     commissioned: "In service from",
     decommissioned: "In service until",
+    uplinksLost: "LoRaWAN frames lost",
+    uplinks: "{lost} of {sent}",
     back: "All devices",
     step: "One point: {step}",
     time: "Time",

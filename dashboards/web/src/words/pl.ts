@@ -125,6 +125,8 @@ export const pl: Words = {
     since: "W rejestrze od",
     commissioned: "W służbie od",
     decommissioned: "W służbie do",
+    uplinksLost: "Utracone ramki LoRaWAN",
+    uplinks: "{lost} z {sent}",
     back: "Wszystkie urządzenia",
     step: "Jeden punkt: {step}",
     time: "Czas",
