@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { formats } from "../devices/index.js";
 import { digits, figure, percentile, resultsText } from "./bench/report.js";
 import { encodePackets } from "./bench/packets.js";
 import { messageOf, Workloads } from "./bench/workload.js";
@@ -29,6 +30,7 @@ test("the benchmark's smoke size measures the whole list, counts what came, and 
     "a backlog of",
     "sink after an outage",
     "LoRaWAN codec of usual size",
+    ...["native-json", ...formats.keys()].map((format) => `decoding ${format},`),
   ])
     expect(stdout).toMatch(new RegExp(`\\| ${what}[^|]*\\| [^|]*\\d|burst[^|]*${what}[^|]*\\| [^|]*\\d`));
   expect(stdout).not.toContain("NaN");

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { measureAcknowledging } from "./acknowledging.js";
 import { measureBurst } from "./burst.js";
 import { measureCodec } from "./codec.js";
+import { measureFormats } from "./formats.js";
 import { measureLatency } from "./latency.js";
 import { measureOutage } from "./outage.js";
 import { type Figure, resultsText } from "./report.js";
@@ -50,6 +51,7 @@ const measurements: Record<string, () => Promise<Figure[]>> = {
   year: measurePast,
   outage: () => measureOutage(size, say),
   codec: () => measureCodec(size, say),
+  formats: () => measureFormats(size, say),
 };
 
 const figures: Figure[] = [];
