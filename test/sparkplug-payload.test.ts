@@ -53,6 +53,41 @@ test("numbers of every data type, as the Tahu project's encoder writes them, are
   );
 });
 
+test("metrics are told by their aliases, one by one and by the index that many get", () => {
+  const past = new Map<string, unknown>();
+  const tell = (type: string, seq: number, metrics: object[]): ReturnType<typeof sparkplug.parse> => {
+    const parsed = sparkplug.parse(
+      {
+        topic: `spBv1.0/K/${type}/gw`,
+        payload: sparkplugBytes({ timestamp: receivedMs, seq, metrics } as SparkplugPayload),
+        user: "gw",
+        clientId: "gw",
+        qos: 0,
+        receivedMs,
+      },
+      clock,
+      { sequence: seq + 1, recall: (key) => past.get(key) },
+    );
+    for (const [key, value] of parsed.lessons ?? []) past.set(key, value);
+    return parsed;
+  };
+  const all = Array.from({ length: 60 }, (_, n) => ({
+    name: `m${n}`,
+    alias: 60 - n,
+    type: "Int32",
+    value: n,
+  }));
+  tell("NBIRTH", 0, all);
+  const parsed = tell(
+    "NDATA",
+    1,
+    all.map(({ alias, type, value }) => ({ alias, type, value })),
+  );
+  expect(parsed.kind === "parsed" && parsed.fields.map(({ from, value }) => [from, value])).toEqual(
+    all.map(({ name, value }) => [name, value]),
+  );
+});
+
 test("a float is read as the shortest decimal that is the same in single precision", () => {
   fc.assert(
     fc.property(fc.float({ noNaN: true }), (value) => {

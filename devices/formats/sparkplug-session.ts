@@ -48,6 +48,7 @@ export interface Speaker {
 
 const firstWaitMs = 60_000;
 const longestWaitMs = 3_600_000;
+const lookedOneByOne = 16;
 
 const birthsKey = ({ node, device }: Speaker): string => `${node}/${device ?? ""}`;
 const sessionOf = (past: Past, { node }: Speaker): Session | undefined =>
@@ -203,6 +204,23 @@ export function nodeDied({ past, speaker, payload }: Turn): (Aftermath & { devic
 /** Finds the definition of a metric without a name, or what the birth said more of a named one. */
 export type Lookup = (metric: Metric) => Definition | undefined;
 
+/** Few metrics are looked for one by one, many by an index: most messages have a few of a long birth. */
+function openLookup(metrics: readonly Definition[]): Lookup {
+  let looked = 0;
+  let byAlias: Map<unknown, Definition> | undefined;
+  let byName: Map<unknown, Definition> | undefined;
+  return ({ name, alias }) => {
+    const isNamed = name !== undefined && name !== "";
+    if (!isNamed && alias === undefined) return undefined;
+    looked += 1;
+    if (looked <= lookedOneByOne)
+      return metrics.findLast((one) => (isNamed ? one.name === name : one.alias === alias));
+    byName ??= new Map(metrics.map((one) => [one.name, one]));
+    byAlias ??= new Map(metrics.map((one) => [one.alias, one]));
+    return isNamed ? byName.get(name) : byAlias.get(alias);
+  };
+}
+
 /** Takes NDATA or DDATA: what its metrics are called, and what comes of it when some can't be told. */
 export function dataOf(turn: Turn): { lookup: Lookup; after: (isLost: boolean) => Aftermath } {
   const { past, speaker, message, payload, commands } = turn;
@@ -213,20 +231,8 @@ export function dataOf(turn: Turn): { lookup: Lookup; after: (isLost: boolean) =
     past.sequence <= before.at ||
     (before.born && (speaker.device === undefined || before.devices.includes(speaker.device)));
   const isReadable = births !== undefined && isThere && past.sequence >= births.since;
-  let byAlias: Map<number | string, Definition> | undefined;
-  let byName: Map<string, Definition> | undefined;
   return {
-    lookup({ name, alias }) {
-      if (!isReadable) return undefined;
-      if (name !== undefined && name !== "") {
-        byName ??= new Map(births.metrics.map((one) => [one.name, one]));
-        return byName.get(name);
-      }
-      byAlias ??= new Map(
-        births.metrics.flatMap((one) => (one.alias === undefined ? [] : [[one.alias, one] as const])),
-      );
-      return alias === undefined ? undefined : byAlias.get(alias);
-    },
+    lookup: isReadable ? openLookup(births.metrics) : () => undefined,
     after(isLost) {
       const session = stepped(before, payload, past.sequence);
       const wanted = session.wanted || isLost || !isThere;
