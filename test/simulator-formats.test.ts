@@ -17,6 +17,7 @@ import { createModel, encoderOf, productOf } from "../devices/simulator/index.js
 import type { WireMessage } from "../devices/simulator/encoders/encoder.js";
 import { openState, type StateStore } from "../ingest/stores/state.js";
 import { demoDevices } from "./simulator-city.js";
+import { readSparkplug, type SparkplugPayload, sparkplugBytes } from "./support/sparkplug.js";
 
 const timeZone = "Europe/Warsaw";
 const products = demoDevices().filter((device) => productOf(device));
@@ -30,6 +31,9 @@ let dir = "";
 let state: StateStore;
 let registry: CityRegistry;
 let codecs: ReturnType<typeof openCodecs>;
+/** What the messages so far taught. */
+const taught = new Map<string, unknown>();
+let sequence = 0;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "obieg-formats-"));
@@ -52,7 +56,11 @@ const decode = ({ topic, payload }: WireMessage, receivedMs: number): Decoded =>
   const codec = codecs(topic);
   if (!codec) throw new Error(`no format takes ${topic}`);
   const message = { topic, payload: Buffer.from(payload), user: "u", clientId: "c", qos: 1 as const };
-  return codec.decode({ ...message, receivedMs }, registry);
+  sequence += 1;
+  const past = { sequence, recall: (key: string) => taught.get(key) };
+  const decoded = codec.decode({ ...message, receivedMs }, registry, past);
+  for (const [key, lesson] of decoded.lessons ?? []) taught.set(key, lesson);
+  return decoded;
 };
 /** What the service makes of a device's messages: its quantities, and whatever isn't as it should be. */
 const understood = (
@@ -86,6 +94,7 @@ test("the demo city has a product of each format that the simulator speaks", () 
   expect(products.map((device) => productOf(device)?.format ?? "").toSorted()).toEqual([
     "chirpstack",
     "shelly",
+    "sparkplug",
     "tasmota",
     "zigbee2mqtt",
   ]);
@@ -96,6 +105,9 @@ describe.each(products.map((device) => [device.model, device] as const))("%s", (
     const model = createModel(device, 1, timeZone);
     const encoder = encoderOf(device);
     const seen = new Set<string>();
+    const { will, greet } = encoder;
+    will?.(moments[0] ?? 0);
+    for (const message of greet?.(moments[0] ?? 0) ?? []) decode(message, moments[0] ?? 0);
     for (const timeMs of moments) {
       const reading = model.at(timeMs, timeMs - 1_799_340);
       const { values, wrong } = understood(device, encoder.encode(timeMs, reading), timeMs);
@@ -111,15 +123,16 @@ describe.each(products.map((device) => [device.model, device] as const))("%s", (
 
   test("says that it is there and that it is gone, under a name that nobody else has", () => {
     const { greet, will } = encoderOf(device);
+    const lastWill = will?.(hourMs);
     const said = (greet?.(hourMs) ?? []).map((message) => decode(message, hourMs));
-    expect(said.every(({ kind }) => kind === "ignored")).toBe(true);
-    if (productOf(device)?.format === "chirpstack") return expect(will).toBeUndefined();
+    expect(said.flatMap((one) => (one.kind === "decoded" ? one.fields : []))).toEqual([]);
+    if (productOf(device)?.format === "chirpstack") return expect(lastWill).toBeUndefined();
     const signs = (all: Decoded[]): unknown[] =>
-      all.flatMap((one) => (one.kind === "ignored" ? (one.presence ?? []) : []));
+      all.flatMap((one) => ("presence" in one ? (one.presence ?? []) : []));
     expect(signs(said)).toEqual([{ device: device.id, online: true }]);
     // Of a gateway only the gateway's own end is known.
     const isGateway = productOf(device)?.format === "zigbee2mqtt";
-    expect(signs(will ? [decode(will, hourMs)] : [])).toEqual(
+    expect(signs(lastWill ? [decode(lastWill, hourMs)] : [])).toEqual(
       isGateway ? [] : [{ device: device.id, online: false }],
     );
   });
@@ -132,7 +145,7 @@ describe.each(products.map((device) => [device.model, device] as const))("%s", (
     const messagesOf = (one: DeviceEntry): WireMessage[] => {
       const { encode, greet, will } = encoderOf(one);
       const reading = createModel(one, 1, timeZone).at(moments[0] ?? 0, 0);
-      return [...encode(moments[0] ?? 0, reading), ...(greet?.(0) ?? []), ...(will ? [will] : [])];
+      return [...encode(moments[0] ?? 0, reading), ...(greet?.(0) ?? []), ...(will ? [will(0)] : [])];
     };
     for (const one of products) {
       const isOwn = one === device;
@@ -140,4 +153,35 @@ describe.each(products.map((device) => [device.model, device] as const))("%s", (
         expect([topic, credential.mayPublish(topic)]).toEqual([topic, isOwn]);
     }
   });
+});
+
+test("the Sparkplug gateway's payloads are what another project's decoder reads; told to, it is born again with what it said last", () => {
+  const device = products.find((one) => productOf(one)?.format === "sparkplug");
+  if (!device) throw new Error("no Sparkplug gateway");
+  const { will, greet, encode, hears = "", answer } = encoderOf(device);
+  const read = (message: WireMessage | undefined): SparkplugPayload =>
+    readSparkplug(Buffer.from(message?.payload ?? ""));
+  const numberOf = (payload: SparkplugPayload, name: string): number =>
+    Number(payload.metrics?.find((metric) => metric.name === name)?.value);
+  for (const session of [0, 1]) {
+    expect(numberOf(read(will?.(hourMs)), "bdSeq")).toBe(session);
+    const [node, born] = (greet?.(hourMs) ?? []).map(read);
+    expect([numberOf(node ?? {}, "bdSeq"), Number(node?.seq), Number(born?.seq)]).toEqual([session, 0, 1]);
+  }
+  const [data] = encode(hourMs, { heat_kwh: 12_345, power_w: 4_100.5 }).map(read);
+  expect(data?.metrics?.map(({ alias, value }) => [Number(alias), value])).toEqual([
+    [1, 12_345],
+    [3, 4_100.5],
+  ]);
+  const command = {
+    timestamp: hourMs,
+    metrics: [{ name: "Node Control/Rebirth", type: "Boolean" as const, value: true }],
+  };
+  const again = answer?.(hears, Buffer.from(sparkplugBytes(command)), hourMs) ?? [];
+  expect(again.map(({ topic }) => topic.split("/")[2])).toEqual(["NBIRTH", "DBIRTH"]);
+  expect(again.map((message) => Number(read(message).seq))).toEqual([0, 1]);
+  expect([numberOf(read(again[0]), "bdSeq"), numberOf(read(again[1]), "Heat")]).toEqual([1, 12_345]);
+  expect(answer?.(hears, Buffer.from(sparkplugBytes({ timestamp: hourMs, metrics: [] })), hourMs)).toEqual(
+    [],
+  );
 });

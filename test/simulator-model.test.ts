@@ -44,7 +44,7 @@ describe("the demo city", () => {
     expect(new Set(devices.map((device) => device.id)).size).toBe(devices.length);
     expect(devices.filter((device) => !places.has(device.place))).toEqual([]);
     for (const rule of city.rules) expect(ruleSchema.safeParse(rule).error).toBeUndefined();
-    expect(city.credentials.map(({ secret }) => secret)).toEqual(Array(4).fill("${OBIEG_DEMO_SECRET}"));
+    expect(city.credentials.map(({ secret }) => secret)).toEqual(Array(5).fill("${OBIEG_DEMO_SECRET}"));
   });
 });
 

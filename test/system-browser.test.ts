@@ -60,7 +60,7 @@ test("an operator logs in and sees that the city is live, and that it is the dem
   await page.getByRole("heading", { name: "Przegląd" }).waitFor();
   await page.getByText("na żywo", { exact: true }).waitFor();
   await page.getByText("DEMO", { exact: true }).waitFor();
-  await page.getByText("z 45 urządzeń").waitFor();
+  await page.getByText("z 46 urządzeń").waitFor();
   await inspect("real-overview");
 });
 
@@ -98,6 +98,7 @@ test.each([
   ["pilot-sml", 4, "Licznik dwukierunkowy bloku"],
   ["pilot-plug", 4, "Ekspres do kawy w magistracie"],
   ["pilot-bin", 8, "Dzwon na papier przy Zalewie"],
+  ["pilot-heat", 6, "Węzeł cieplny pływalni"],
 ])(
   "%s stands on its page like a native one: all %i values that its own format brought, with units",
   async (id, count, name) => {

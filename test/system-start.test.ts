@@ -84,7 +84,7 @@ test("npm start alone, in a folder with nothing but the source, runs the demo ci
   const first = await npmStart();
   const alive = await until(
     async () => (await asAdmin(first, "/overview")).body as { devices: { alive: number }; demo: boolean },
-    ({ devices }) => devices.alive === 45,
+    ({ devices }) => devices.alive === 46,
     30_000,
   );
   expect(alive.demo).toBe(true);

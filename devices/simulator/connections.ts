@@ -51,7 +51,7 @@ export function groupByConnection({ devices, loginFor, connections }: Entrance):
 function mannersOf(encoders: readonly Encoder[]): Manners {
   return {
     greet: () => encoders.flatMap((encoder) => encoder.greet?.(Date.now()) ?? []),
-    will: encoders.find(({ will }) => will !== undefined)?.will,
+    will: () => encoders.find(({ will }) => will !== undefined)?.will?.(Date.now()),
     hears: encoders.flatMap(({ hears }) => hears ?? []),
     answer: (topic, payload) =>
       encoders.flatMap((encoder) => encoder.answer?.(topic, payload, Date.now()) ?? []),

@@ -12,8 +12,8 @@ export interface Login {
 export interface Manners {
   /** Said each time it has come in. */
   greet: () => WireMessage[];
-  /** What the broker says when it is lost. */
-  will: WireMessage | undefined;
+  /** What the broker shall say when it is lost; asked before each connection. */
+  will: () => WireMessage | undefined;
   /** Topic filters that it listens to. */
   hears: readonly string[];
   answer: (topic: string, payload: Buffer) => WireMessage[];
@@ -60,6 +60,12 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   // Loaded where it is used: a service that plays no devices starts faster and smaller without it.
   const { connect } = await import("mqtt");
   const { will, greet, hears, answer } = options.manners;
+  const lastWill = () => {
+    const message = will();
+    if (!message) return {};
+    const { topic, payload, retain = false } = message;
+    return { will: { topic, payload: Buffer.from(payload), qos: 1 as const, retain } };
+  };
   const client = connect(options.url, {
     clientId: options.clientId,
     protocolVersion: 4,
@@ -68,16 +74,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     reconnectPeriod: options.reconnectMs,
     connectTimeout: options.connectMs,
     ...options.login,
-    ...(will
-      ? {
-          will: {
-            ...will,
-            payload: Buffer.from(will.payload),
-            qos: 1 as const,
-            retain: will.retain ?? false,
-          },
-        }
-      : {}),
+    ...lastWill(),
   });
   let connects = 0;
   let waiting = 0;
@@ -109,6 +106,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     options.onRoom();
   });
   client.on("message", (topic, payload) => sayAll(answer(topic, payload)));
+  client.on("reconnect", () => Object.assign(client.options, lastWill()));
   client.on("close", () => {
     isReady = false;
   });

@@ -14,8 +14,8 @@ export interface Encoder {
   encode: (timeMs: number, reading: Readonly<Record<string, number>>) => WireMessage[];
   /** What it says each time it has come in, before anything else. */
   greet?: (timeMs: number) => WireMessage[];
-  /** What the broker says for it when its connection is lost. */
-  readonly will?: WireMessage;
+  /** What the broker shall say for it when its next connection is lost; asked before each. */
+  will?: (timeMs: number) => WireMessage;
   /** Topic filter of what it listens to. */
   readonly hears?: string;
   /** What it answers. */

@@ -56,6 +56,6 @@ export function encodeShelly({ id, identifiers = {} }: DeviceEntry): Encoder {
       ];
     },
     greet: () => [{ topic: `${src}/online`, payload: "true", retain: true }],
-    will: { topic: `${src}/online`, payload: "false", retain: true },
+    will: () => ({ topic: `${src}/online`, payload: "false", retain: true }),
   };
 }

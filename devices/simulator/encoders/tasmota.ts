@@ -48,6 +48,6 @@ export function encodeTasmota({ id, identifiers = {} }: DeviceEntry): Encoder {
       ];
     },
     greet: () => [{ topic: `tele/${topic}/LWT`, payload: "Online", retain: true }],
-    will: { topic: `tele/${topic}/LWT`, payload: "Offline", retain: true },
+    will: () => ({ topic: `tele/${topic}/LWT`, payload: "Offline", retain: true }),
   };
 }

@@ -34,6 +34,6 @@ export function encodeZigbee({ id, identifiers = {} }: DeviceEntry): Encoder {
       { topic: "zigbee2mqtt/bridge/state", payload: state(true), retain: true },
       { topic: `${topic}/availability`, payload: state(true), retain: true },
     ],
-    will: { topic: "zigbee2mqtt/bridge/state", payload: state(false), retain: true },
+    will: () => ({ topic: "zigbee2mqtt/bridge/state", payload: state(false), retain: true }),
   };
 }

@@ -3,8 +3,10 @@ import { encodeChirpstack } from "../encoders/chirpstack.js";
 import type { Encoder } from "../encoders/encoder.js";
 import { encodeNative } from "../encoders/native-json.js";
 import { encodeShelly } from "../encoders/shelly.js";
+import { encodeSparkplug } from "../encoders/sparkplug.js";
 import { encodeTasmota } from "../encoders/tasmota.js";
 import { encodeZigbee } from "../encoders/zigbee2mqtt.js";
+import { heatSignals } from "../heat.js";
 import type { Signal, World } from "../signal.js";
 import { distanceBinSignals } from "./distance-bin.js";
 import { plugSignals } from "./plug.js";
@@ -24,6 +26,7 @@ const products: Readonly<Record<string, Product>> = {
   "Hichi IR": { format: "tasmota", signals: twoWaySignals, encode: encodeTasmota },
   "Nous A1Z": { format: "zigbee2mqtt", signals: plugSignals, encode: encodeZigbee },
   "Dragino LDDS75": { format: "chirpstack", signals: distanceBinSignals, encode: encodeChirpstack },
+  "Kamstrup MULTICAL 603": { format: "sparkplug", signals: heatSignals, encode: encodeSparkplug },
 };
 
 /** The product that a device is; undefined for one that speaks our own format. */
