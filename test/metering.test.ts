@@ -249,3 +249,30 @@ test("nothing flows outside a device's service, unless its meter's own life says
   registered = { ...device, decommissioned: at(4) };
   expect(await amounts()).toEqual([1, 2, 3, 0.5]);
 });
+
+test("a dip is held back until the next value decides, at most as long as is configured", async () => {
+  const at = (quarter: number): number => noonMs - dayMs + quarter * quarterMs;
+  const amounts = async (): Promise<unknown[]> =>
+    (await asked(at(0), at(8))).map((one) => [
+      Number(one.amount.toFixed(6)),
+      one.entry === undefined && one.mark,
+      one.entry === undefined && one.why,
+    ]);
+  await take(
+    store.history,
+    [5_000, 5_002, 4_990].map((value, quarter) => valueAt(at(quarter), value)),
+  );
+  store.clock.nowMs = at(2) + waitMs - 1;
+  expect(await amounts()).toEqual([[2, "measured", "normal"]]);
+  store.clock.nowMs = at(2) + waitMs;
+  expect(await amounts()).toEqual([
+    [2, "measured", "normal"],
+    [0, "suspect", "fall"],
+  ]);
+  // 5,005 says that it was a fault: 3 kWh in two quarters.
+  await take(store.history, [valueAt(at(3), 5_005)]);
+  expect(await amounts()).toEqual([
+    [2, "measured", "normal"],
+    [3, "estimated", "gap"],
+  ]);
+});

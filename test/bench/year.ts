@@ -79,10 +79,13 @@ export async function measureYear(
       `/api/v1/series?place=krakow/meters&quantity=${["energy_import_kwh", "power_w", "voltage_v"][n % 3]}&from=${iso(midnight(daysAgo + 1))}&to=${iso(midnight(daysAgo))}&step=${step}`;
   const readings = (n: number): string =>
     `/api/v1/readings?device=${em[n % em.length]?.id}&quantity=energy_import_kwh&from=${iso(midnight(size.days - 1))}&limit=10000`;
+  const amounts = (n: number): string =>
+    `/api/v1/devices/${em[n % em.length]?.id}/amounts?quantity=energy_import_kwh&from=${iso(midnight(size.days - 1))}&to=${iso(midnight(0))}&step=day`;
   const asked = [
     { what: "a device's year of one quantity by day", most: 150, path: year("day"), days: size.days - 1 },
     { what: "by hour", most: 150, path: year("hour"), days: size.days - 1 },
     { what: "a page of 10,000 readings of it", most: undefined, path: readings, days: 0 },
+    { what: "a meter's year of amounts by day, from all its readings", most: 1_000, path: amounts, days: 0 },
     {
       what: `a sealed day's series over ${size.meters.toLocaleString("en")} devices by hour`,
       most: 300,
