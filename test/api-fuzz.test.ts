@@ -102,6 +102,12 @@ beforeAll(async () => {
   obieg = await startObieg({ city, config: nobody, env: secrets });
   for (const payload of ['{"fill_percent": 40, "foo": 1}', "garbage", '{"fill_percent": 95}'])
     await obieg.api("/api/v1/readings/bin-1", { method: "POST", body: payload });
+  const codec = await obieg.api("/api/v1/codecs/DIST", {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(decoder),
+  });
+  expect(codec.status).toBe(201);
   await obieg.api("/api/v1/readings/bin-9", { method: "POST", body: '{"fill_percent": 40}' });
   const [alert, entry] = await until(
     async () =>
@@ -151,6 +157,8 @@ afterAll(async () => {
   removeFolder(obieg.dir);
 });
 
+const decoder = { script: "function Decoder() { return {}; }", version: "1" };
+
 /** Bodies that a call takes, of which it makes something. */
 const examples: Readonly<Record<string, object[]>> = {
   "/api/v1/devices/{id}": [{ class: "bin", place: "krakow", at: [50, 19.9], everySeconds: 900 }],
@@ -164,7 +172,7 @@ const examples: Readonly<Record<string, object[]>> = {
       why: "zażółć 😀",
     },
   ],
-  "/api/v1/codecs/{model}": [{ script: "function Decoder() { return {}; }", version: "1" }],
+  "/api/v1/codecs/{model}": [decoder],
   "/api/v1/alerts/{id}/acknowledge": [{}, { note: "zażółć 😀" }],
   "/api/v1/quarantine/replay": [{ device: "bin-1" }],
   "/api/v1/users/{name}": [{ role: "viewer", password: "a long password" }],
