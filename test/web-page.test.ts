@@ -103,13 +103,13 @@ test("a reading on the feed changes the list without a question", async () => {
   serveCity(mock, { role: "viewer" });
   const page = await openPage({ path: "/devices?find=em-204" });
   await page.getByText("na żywo", { exact: true }).waitFor();
-  await page.getByText("5230 W").waitFor();
+  await page.getByText("5 230 W").waitFor();
   const time = new Date().toISOString();
   mock.emit("readings", {
     items: [{ device: "em-204", quantity: "power_w", unit: "W", value: 6112, time }],
     skipped: 0,
   });
-  await page.getByText("6112 W").waitFor();
+  await page.getByText("6 112 W").waitFor();
 });
 
 test("a device that says itself that it goes is shown so, until it says that it is back", async () => {

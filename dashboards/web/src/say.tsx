@@ -36,6 +36,8 @@ export interface Say {
   ago: (time: string, nowMs: number) => string;
   /** A span of time in its largest fitting unit. */
   span: (seconds: number) => string;
+  /** The same after "every": one hour is no number then. */
+  each: (seconds: number) => string;
   quantity: (name: string) => string;
   class: (name: string) => string;
 }
@@ -103,11 +105,22 @@ function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" 
   const clock = new Intl.DateTimeFormat(locale, { timeZone, timeStyle: "medium" });
   const civil = new Intl.DateTimeFormat(locale, { timeZone: "UTC", dateStyle: "full" });
   const number = (value: number, unit = "", digits = decimals(value)): string => {
-    const text = new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
+    const text = new Intl.NumberFormat(locale, { maximumFractionDigits: digits, useGrouping: true }).format(
+      value,
+    );
     const sign = unitSign(unit);
     return sign === "" ? text : `${text}${nbsp}${sign}`;
   };
   const w = language === "pl" ? pl : en;
+  const span = (seconds: number): string => {
+    const [unit, size] = largest(seconds);
+    return new Intl.NumberFormat(locale, {
+      style: "unit",
+      unit,
+      unitDisplay: "long",
+      maximumFractionDigits: 1,
+    }).format(seconds / size);
+  };
   return {
     language,
     w,
@@ -131,15 +144,8 @@ function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" 
       const [unit, size] = largest(seconds);
       return relative.format(-Math.floor(seconds / size), unit);
     },
-    span: (seconds) => {
-      const [unit, size] = largest(seconds);
-      return new Intl.NumberFormat(locale, {
-        style: "unit",
-        unit,
-        unitDisplay: "long",
-        maximumFractionDigits: 1,
-      }).format(seconds / size);
-    },
+    span,
+    each: (seconds) => w.each[seconds] ?? span(seconds),
     quantity: (name) => quantityName(name, language),
     class: (name) => className(name, language),
   };

@@ -257,7 +257,7 @@ function Found({ device }: { device: DeviceEntry }): ReactNode {
       <p className="dim">
         {device.name && `${device.id} · `}
         {say.class(device.class)} · {placeName(device.place)}
-        {device.everySeconds ? ` · ${w.device.every} ${say.span(device.everySeconds)}` : ""}
+        {device.everySeconds ? ` · ${w.device.every} ${say.each(device.everySeconds)}` : ""}
         {heard !== undefined && ` · ${w.devices.age.toLowerCase()} ${say.ago(heard, nowMs)}`}
         {device.presence &&
           ` · ${w.device[device.presence.online ? "online" : "offline"]} ${say.ago(device.presence.since, nowMs)}`}{" "}

@@ -270,6 +270,8 @@ export const en = {
     onlyProblems: "Only devices with something missing or quarantined",
     noProblems: "No device has anything missing or quarantined on this day.",
   },
+  /** One unit of time after "every", by its seconds. */
+  each: { 86_400: "day", 3_600: "hour", 60: "minute", 1: "second" } as Record<number, string | undefined>,
   yes: "yes",
   no: "no",
   counted: {

@@ -270,6 +270,11 @@ export const pl: Words = {
     onlyProblems: "Tylko urządzenia z brakami lub kwarantanną",
     noProblems: "Tego dnia żadne urządzenie nie ma braków ani kwarantanny.",
   },
+  /** One unit of time after "every", by its seconds. */
+  each: { 86_400: "dzień", 3_600: "godzinę", 60: "minutę", 1: "sekundę" } as Record<
+    number,
+    string | undefined
+  >,
   yes: "tak",
   no: "nie",
   counted: {

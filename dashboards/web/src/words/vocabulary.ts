@@ -197,7 +197,7 @@ export const unitSign = (unit: string): string => units[unit] ?? unit;
 
 /** Place of a quantity in the order of interest; small first. Housekeeping (battery, radio) comes last. */
 export const rankOf = (quantity: string): number => {
-  if (/^(battery|rssi|snr)_/.test(quantity)) return 1000;
+  if (/^(battery|rssi|snr|link)_/.test(quantity)) return 1000;
   const place = foremost.indexOf(quantity);
   return place === -1 ? 100 : place;
 };
