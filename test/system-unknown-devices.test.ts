@@ -226,6 +226,8 @@ test("an operator adopts a stranger on the page; a name and a message that would
   await page.getByRole("button", { name: "Dodaj: Sala gimnastyczna" }).click();
   const form = page.getByRole("form", { name: "Dodaj: Sala gimnastyczna" });
   expect(await form.getByLabel("Identyfikator").inputValue()).toBe("sala-gimnastyczna");
+  // The kinds come with the vocabulary, a moment after the form.
+  await form.locator("option[value=air-sensor]").waitFor({ state: "attached" });
   expect(await form.getByLabel("Rodzaj").inputValue()).toBe("air-sensor");
   await form.getByLabel("Nazwa (opcjonalnie)").fill("Sala, parter");
   await form.getByLabel("Miejsce").selectOption({ label: "Szkoła 25, XIII Podgórze" });

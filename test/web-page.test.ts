@@ -256,7 +256,7 @@ test("what InfluxDB refused stands in quarantine with the server's words, and wh
   await part
     .getByText("422: failure writing points to database: partial write: field type conflict")
     .waitFor();
-  expect(await part.getByRole("listitem").first().innerText()).toMatch(/wm-31[^]*1204\sm³[^]*24[^]*06:00/);
+  expect(await part.getByRole("listitem").first().innerText()).toMatch(/wm-31[^]*1\s204\sm³[^]*24[^]*06:00/);
   mock.answer("GET /sinks", () => ({
     items: [{ name: "influxdb", lag: 0, offended: 0, fault: null }],
     next: null,
