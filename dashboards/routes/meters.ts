@@ -14,21 +14,12 @@ import {
   spanOf,
 } from "../meters.js";
 import { HttpProblem } from "../problem.js";
-import {
-  given,
-  idSchema,
-  listParts,
-  rangeParts,
-  shortestMs,
-  stepSchema,
-  timeSchema,
-  zoneSchema,
-} from "../query.js";
+import { given, idSchema, listParts, rangeParts } from "../query.js";
 import { answerList, answers, type Api, listOf, pageIn, type RouteParts } from "../route.js";
+import { checkRange, checkSteps, stepParts } from "../steps.js";
 
 const quantity = z.string().min(1).max(64).describe("a counter of the device: energy_import_kwh");
 const params = z.object({ id: idSchema });
-const mostSteps = 20_000;
 const epochMs = 0;
 const endMs = Date.parse("9999-12-31T23:59:59Z");
 
@@ -58,7 +49,7 @@ export function metersRoutes(api: Api, parts: RouteParts): void {
     return { device: known(id).id, quantity: of };
   };
   const rangeOf = (from: number | undefined, to: number | undefined): { fromMs: number; toMs: number } => {
-    if (from !== undefined && to !== undefined && to <= from) throw wrong("/query/to", "must be after from");
+    checkRange(from, to);
     return { fromMs: from ?? epochMs, toMs: to ?? endMs };
   };
 
@@ -191,10 +182,7 @@ export function metersRoutes(api: Api, parts: RouteParts): void {
         querystring: z.object({
           ...listParts,
           quantity,
-          from: timeSchema,
-          to: timeSchema,
-          step: stepSchema.default("hour"),
-          tz: zoneSchema.optional().describe("the city's unless told"),
+          ...stepParts,
         }),
         response: answers({ 200: listOf(amountSchema) }),
       },
@@ -202,11 +190,7 @@ export function metersRoutes(api: Api, parts: RouteParts): void {
     (request, reply) => {
       const { quantity: of, from, to, step, tz, limit, cursor } = request.query;
       const name = asked(request.params.id, of, "/query/quantity");
-      const range = rangeOf(from, to);
-      if ((to - from) / (typeof step === "number" ? step : shortestMs[step]) > mostSteps)
-        throw new HttpProblem(400, "series-too-long", `at most ${mostSteps} steps: take a longer one`, {
-          faults: [{ path: "/query/step", message: "too short for this range" }],
-        });
+      checkSteps(from, to, step);
       const timeZone = tz ?? view.registry.city.timeZone;
       return answerList(parts, request, reply, {
         name: "amounts",
@@ -214,7 +198,7 @@ export function metersRoutes(api: Api, parts: RouteParts): void {
         limit,
         cursor,
         read: async (at, most) => {
-          const steps = await view.meters.steps({ ...name, ...range, step, timeZone });
+          const steps = await view.meters.steps({ ...name, fromMs: from, toMs: to, step, timeZone });
           return pageIn(
             steps.map((one) => amountOf(one, of)),
             at,

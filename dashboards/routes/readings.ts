@@ -2,20 +2,10 @@ import { z } from "zod";
 import { whoOf } from "../access.js";
 import { readingSchema, seriesPointSchema } from "../api.js";
 import { HttpProblem } from "../problem.js";
-import {
-  deviceIdSchema,
-  given,
-  idSchema,
-  listParts,
-  manyOf,
-  rangeParts,
-  shortestMs,
-  stepSchema,
-  timeSchema,
-  zoneSchema,
-} from "../query.js";
+import { deviceIdSchema, given, idSchema, listParts, manyOf, rangeParts } from "../query.js";
 import { answerList, answers, type Api, devicesAsked, listOf, pageIn, type RouteParts } from "../route.js";
 import { pointOf, readingOf } from "../shape.js";
+import { checkSteps, stepParts } from "../steps.js";
 
 const quantity = z.string().min(1).max(64).describe("a name of the vocabulary: fill_percent");
 const device = manyOf(idSchema).describe("may be given several times");
@@ -25,7 +15,6 @@ const nativePayload = z.unknown().meta({
   description: "one reading, or an array of up to 1,000: time, quantities of the vocabulary, attributes",
   anyOf: [{ type: "object" }, { type: "array", maxItems: 1_000, items: { type: "object" } }],
 });
-const mostPoints = 20_000;
 
 /** `/readings`, `/series`: what was measured. */
 export function readingsRoutes(api: Api, parts: RouteParts): void {
@@ -99,10 +88,7 @@ export function readingsRoutes(api: Api, parts: RouteParts): void {
           device: device.optional(),
           place: place.optional(),
           quantity,
-          from: timeSchema,
-          to: timeSchema,
-          step: stepSchema.default("hour"),
-          tz: zoneSchema.optional().describe("the city's unless told"),
+          ...stepParts,
         }),
         response: answers({ 200: listOf(seriesPointSchema) }),
       },
@@ -114,15 +100,7 @@ export function readingsRoutes(api: Api, parts: RouteParts): void {
         throw new HttpProblem(400, "request-invalid", "give device or place", {
           faults: [{ path: "/query/device", message: "give device or place" }],
         });
-      if (to <= from)
-        throw new HttpProblem(400, "request-invalid", "to must be after from", {
-          faults: [{ path: "/query/to", message: "must be after from" }],
-        });
-      const stepMs = typeof step === "number" ? step : shortestMs[step];
-      if ((to - from) / stepMs > mostPoints)
-        throw new HttpProblem(400, "series-too-long", `at most ${mostPoints} steps: take a longer one`, {
-          faults: [{ path: "/query/step", message: "too short for this range" }],
-        });
+      checkSteps(from, to, step);
       return answerList(parts, request, reply, {
         name: "series",
         columns: ["from", "to", "count", "expected", "min", "mean", "max", "last"],
