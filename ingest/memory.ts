@@ -40,6 +40,14 @@ export interface MemoryLimits {
 const usual: MemoryLimits = { entries: 10_000, bytes: 16e6, entryBytes: 1e6 };
 const nothing: Usage = { entries: 0, bytes: 0 };
 
+/** What is used once an entry stands as `after` that stood as `before`; undefined: it doesn't. */
+function changed({ entries, bytes }: Usage, before: Kept | undefined, after: Kept | undefined): Usage {
+  return {
+    entries: entries + Number(after !== undefined) - Number(before !== undefined),
+    bytes: bytes + (after?.bytes ?? 0) - (before?.bytes ?? 0),
+  };
+}
+
 /** What the messages of a batch teach, on top of what those before it taught. */
 export class MemoryLayer {
   readonly changes = new Map<string, Kept | undefined>();
@@ -91,11 +99,7 @@ export class MemoryLayer {
 
   #put(key: string, kept: Kept | undefined, before: Kept | undefined): void {
     const { user } = kept ?? before ?? { user: "" };
-    const { entries, bytes } = this.usageOf(user);
-    this.#usage.set(user, {
-      entries: entries + Number(kept !== undefined) - Number(before !== undefined),
-      bytes: bytes + (kept?.bytes ?? 0) - (before?.bytes ?? 0),
-    });
+    this.#usage.set(user, changed(this.usageOf(user), before, kept));
     this.changes.set(key, kept);
   }
 
@@ -159,20 +163,16 @@ export class MemoryBook {
     for (const { key, value } of this.#table.getRange()) this.#keep(key, value);
     const undo = this.#undo.get("last");
     if (!undo || position >= undo.to) return;
-    const changed =
+    const back =
       position < undo.from ? [...this.#known.keys()].map((key) => [key, null] as const) : undo.before;
-    for (const [key, kept] of changed) this.#keep(key, kept ?? undefined);
-    this.#staged = { to: Number.POSITIVE_INFINITY, keys: new Set(changed.map(([key]) => key)) };
+    for (const [key, kept] of back) this.#keep(key, kept ?? undefined);
+    this.#staged = { to: Number.POSITIVE_INFINITY, keys: new Set(back.map(([key]) => key)) };
   }
 
   #keep(key: string, kept: Kept | undefined): void {
     const before = this.#known.get(key);
     const { user } = kept ?? before ?? { user: "" };
-    const { entries, bytes } = this.#usage.get(user) ?? nothing;
-    this.#usage.set(user, {
-      entries: entries + Number(kept !== undefined) - Number(before !== undefined),
-      bytes: bytes + (kept?.bytes ?? 0) - (before?.bytes ?? 0),
-    });
+    this.#usage.set(user, changed(this.#usage.get(user) ?? nothing, before, kept));
     if (kept) this.#known.set(key, kept);
     else this.#known.delete(key);
   }

@@ -1,3 +1,4 @@
+import { forgetGone } from "./gone.js";
 import type { StateStore } from "./stores/state.js";
 
 /** Whether a device is there by its own word, and since when (receipt of the first message that said so, epoch milliseconds). */
@@ -73,11 +74,7 @@ export class PresenceBook {
 
   /** Forgets devices that went. */
   async keepOnly(isThere: (device: string) => boolean): Promise<void> {
-    const gone = [...this.#known.keys()].filter((device) => !isThere(device));
-    if (gone.length === 0) return;
-    await this.#state.transaction(() => {
-      for (const device of gone) void this.#table.remove(device);
-    });
+    const gone = await forgetGone(this.#state, this.#table, this.#known.keys(), isThere);
     for (const device of gone) {
       this.#known.delete(device);
       this.#offline.delete(device);

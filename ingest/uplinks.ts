@@ -1,4 +1,5 @@
 import type { UplinkCount } from "../devices/index.js";
+import { forgetGone } from "./gone.js";
 import type { StateStore } from "./stores/state.js";
 
 /** A frame's counter as it came, and in which message of the journal. */
@@ -106,11 +107,7 @@ export class UplinkBook {
 
   /** Forgets devices that went. */
   async keepOnly(isThere: (device: string) => boolean): Promise<void> {
-    const gone = [...this.#known.keys()].filter((device) => !isThere(device));
-    if (gone.length === 0) return;
-    await this.#state.transaction(() => {
-      for (const device of gone) void this.#table.remove(device);
-    });
+    const gone = await forgetGone(this.#state, this.#table, this.#known.keys(), isThere);
     for (const device of gone) this.#known.delete(device);
   }
 }
