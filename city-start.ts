@@ -16,8 +16,8 @@ import { Zone } from "./ingest/stores/zone.js";
 function readCity(file: string, env: Readonly<Record<string, string | undefined>> = process.env): CityFile {
   if (!existsSync(file))
     throw new ObiegError("city-invalid", `${file} isn't there: give a city file with --city`);
-  const readSecret = (path: string): string => readFileSync(resolve(dirname(file), path), "utf8");
-  return parseCity(readFileSync(file, "utf8"), { file, env, readSecret });
+  const readBeside = (path: string): string => readFileSync(resolve(dirname(file), path), "utf8");
+  return parseCity(readFileSync(file, "utf8"), { file, env, readBeside });
 }
 
 /**

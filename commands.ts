@@ -171,7 +171,7 @@ function devicesOf(flags: SimulateFlags): DeviceEntry[] {
   const { devices } = parseCity(readFileSync(file, "utf8"), {
     file,
     env: new Proxy(process.env, { get: (env, name) => env[String(name)] ?? "not needed here" }),
-    readSecret: () => "not needed here",
+    readBeside: () => "not needed here",
   });
   return devices.map(({ every, ...device }) => ({
     ...device,

@@ -35,8 +35,8 @@ function addCityCommands(program: Command): void {
     .argument("<file>", "city.yaml")
     .option("--dry-run", "only show what would change")
     .action(async (file: string, flags: ClientFlags & { dryRun?: boolean }) => {
-      const readSecret = (path: string): string => readFileSync(resolve(dirname(file), path), "utf8");
-      const city = parseCity(readFileSync(file, "utf8"), { file, env: process.env, readSecret });
+      const readBeside = (path: string): string => readFileSync(resolve(dirname(file), path), "utf8");
+      const city = parseCity(readFileSync(file, "utf8"), { file, env: process.env, readBeside });
       const diff = await askService<{ added: Entries; changed: Entries; removed: Entries; applied: boolean }>(
         serviceOf(flags),
         "/city",

@@ -142,7 +142,7 @@ export interface CityOutside {
   file: string;
   env: Readonly<Record<string, string | undefined>>;
   /** Gives the text of a file named in the city file; its path is relative to that file. Throws when it can't. */
-  readSecret(path: string): string;
+  readBeside(path: string): string;
 }
 
 /** Reads a `city.yaml`. Throws `city-invalid` with every fault at once: file, line, column, path, message. */
@@ -154,7 +154,7 @@ export function parseCity(text: string, outside: CityOutside): CityFile {
       const { secret, secretFile } = entry;
       if (secret !== undefined || typeof secretFile !== "string") continue;
       try {
-        const found = outside.readSecret(secretFile).trim();
+        const found = outside.readBeside(secretFile).trim();
         if (found.length >= 8 && found.length <= 256) read.set(index, found);
         else report(["credentials", index, "secretFile"], "the file must hold 8 to 256 characters");
       } catch (error) {
@@ -168,7 +168,7 @@ export function parseCity(text: string, outside: CityOutside): CityFile {
       for (const { index: at, entry: decoder } of entriesOf(entry, "decoders")) {
         if (typeof decoder["file"] !== "string") continue;
         try {
-          scripts.set(decoder["file"], outside.readSecret(decoder["file"]));
+          scripts.set(decoder["file"], outside.readBeside(decoder["file"]));
         } catch (error) {
           report(["sources", index, "decoders", at, "file"], `can't be read: ${(error as Error).message}`);
         }

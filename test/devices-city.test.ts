@@ -1,15 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type FileFault, ObiegError, openRegistry, parseCity, verifySecret } from "../devices/index.js";
-import { demoCityFile } from "../devices/demo/index.js";
 import { openState, type StateStore } from "../ingest/stores/state.js";
+import { demoCityRead } from "./simulator-city.js";
 
 const outside = {
   file: "city.yaml",
   env: { HOOK: `whsec_${Buffer.alloc(24, 7).toString("base64")}` },
-  readSecret: (path: string) => {
+  readBeside: (path: string) => {
     if (path === "secrets/bin-1") return "a-secret-of-bin-1\n";
     throw new Error(`${path} can't be read`);
   },
@@ -55,10 +55,7 @@ const faultsOf = (text: string): [number, string][] => {
 };
 
 test("the demo city is whole", () => {
-  const city = parseCity(readFileSync(demoCityFile(), "utf8"), {
-    ...outside,
-    env: { OBIEG_DEMO_SECRET: "a secret" },
-  });
+  const city = demoCityRead();
   expect(city.devices.length).toBeGreaterThanOrEqual(30);
   expect(city.places.filter(({ kind }) => kind === "district")).toHaveLength(3);
 });
@@ -213,7 +210,7 @@ test("the registry applies, differs, changes, remembers who, and survives a rest
   expect(exported).not.toContain("$scrypt");
   expect(exported).not.toContain("whsec_");
   const env = { WEBHOOK_CREW: outside.env.HOOK };
-  const back = parseCity(exported, { ...outside, env, readSecret: () => "any-secret" });
+  const back = parseCity(exported, { ...outside, env, readBeside: () => "any-secret" });
   expect(back.devices).toHaveLength(3);
   expect(back.rules).toEqual(city.rules);
   await again.removeDevice("wm-1", "piotr");
@@ -270,7 +267,7 @@ sources:
   expect(again.byIdentifier("mac", "70b3d57ed0061234")).toBeUndefined();
   const exported = again.exportCity();
   const env = { ...outside.env, WEBHOOK_CREW: outside.env.HOOK };
-  const back = parseCity(exported, { ...outside, env, readSecret: () => "a-secret-of-bin-1" });
+  const back = parseCity(exported, { ...outside, env, readBeside: () => "a-secret-of-bin-1" });
   expect(back.sources).toEqual(city.sources);
   expect(back.devices.map(({ identifiers, model }) => [identifiers, model])).toEqual(
     city.devices.map(({ identifiers, model }) => [identifiers, model]),
@@ -284,8 +281,8 @@ sources:
 
 test("a decoder is read from its file, kept in the registry, and comes back from an export as it was, ${} and all", async () => {
   const script = "function decodeUplink(input) { return { data: { name: `${HOME}-${input.fPort}` } }; }\n";
-  const readSecret = (path: string): string =>
-    path === "decoders/bin.js" ? script : outside.readSecret(path);
+  const readBeside = (path: string): string =>
+    path === "decoders/bin.js" ? script : outside.readBeside(path);
   const text = `${good}
 sources:
   - format: things-stack
@@ -294,19 +291,19 @@ sources:
       - { model: LPP, format: cayenne-lpp }
 `;
   const registry = openRegistry(state, () => 1);
-  await registry.apply(parseCity(text, { ...outside, readSecret }), "ewa");
+  await registry.apply(parseCity(text, { ...outside, readBeside }), "ewa");
   const kept = [
     { model: "BIN-A", script, version: "1.2" },
     { model: "LPP", format: "cayenne-lpp" },
   ];
   expect(openRegistry(state, () => 2).sources()[0]?.decoders).toEqual(kept);
   const env = { ...outside.env, WEBHOOK_CREW: outside.env.HOOK };
-  const back = parseCity(registry.exportCity(), { ...outside, env, readSecret: () => "a-secret-of-bin-1" });
+  const back = parseCity(registry.exportCity(), { ...outside, env, readBeside: () => "a-secret-of-bin-1" });
   expect(back.sources[0]?.decoders).toEqual(kept);
   const changed = await registry.apply(
     parseCity(text, {
       ...outside,
-      readSecret: (path) => (path.endsWith(".js") ? `${script}// mended` : readSecret(path)),
+      readBeside: (path) => (path.endsWith(".js") ? `${script}// mended` : readBeside(path)),
     }),
     "ewa",
   );

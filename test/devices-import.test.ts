@@ -282,7 +282,7 @@ test("thousands of rows are put into the registry in one change", async () => {
   const again = parseCity(registry.exportCity(), {
     file: "city.yaml",
     env: {},
-    readSecret: () => "a long secret",
+    readBeside: () => "a long secret",
   });
   expect(again.devices).toHaveLength(5_002);
   await works.close();

@@ -8,7 +8,7 @@ import { openState, type StateStore } from "../ingest/stores/state.js";
 const outside = {
   file: "city.yaml",
   env: {},
-  readSecret: (path: string) => {
+  readBeside: (path: string) => {
     throw new Error(`${path} can't be read`);
   },
 };

@@ -217,7 +217,7 @@ test("a reading says which version of a decoder made it: through a change, a rep
     parseCity(cityOf(script).replace('"1.0"', JSON.stringify(version)), {
       file: "city.yaml",
       env: {},
-      readSecret: () => "",
+      readBeside: () => "",
     });
   const first = uplink(
     "if (input.bytes[0] === 66) return { errors: ['?'] }; return { data: { fill_percent: input.bytes[0] } };",

@@ -63,7 +63,7 @@ test.skipIf(noSmallDisk !== undefined)(
     const dir = makeFolder();
     const disk = mountSmallDisk(join(dir, "data"), 24);
     const works = await openTestPipeline(city, nowMs, disk.dir);
-    await works.registry.apply(parseCity(city, { file: "city.yaml", env: {}, readSecret: () => "" }), "test");
+    await works.registry.apply(parseCity(city, { file: "city.yaml", env: {}, readBeside: () => "" }), "test");
     const { pipeline, history } = works;
     const large = pipeline.understand(readingsOf(1, 60_000));
     const payload = Buffer.from(JSON.stringify({ time: nowMs, temperature_celsius: 11 }));

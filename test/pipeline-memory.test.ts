@@ -12,7 +12,7 @@ devices:
   - { id: em-1, class: electricity-meter, place: krakow, identifiers: { sparkplug: K/gw/em } }
 `;
 const parsed = (): ReturnType<typeof parseCity> =>
-  parseCity(city, { file: "city.yaml", env: {}, readSecret: () => "" });
+  parseCity(city, { file: "city.yaml", env: {}, readBeside: () => "" });
 
 type Metric = NonNullable<SparkplugPayload["metrics"]>[number];
 const messageOf = (

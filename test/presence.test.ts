@@ -38,7 +38,7 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "obieg-presence-"));
   const first = await openTestPipeline(city, nowMs, dir);
 
-  await first.registry.apply(parseCity(city, { file: "city.yaml", env: {}, readSecret: () => "" }), "test");
+  await first.registry.apply(parseCity(city, { file: "city.yaml", env: {}, readBeside: () => "" }), "test");
   await first.close();
   await open();
 });

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { parse } from "yaml";
 import { demoCityFile } from "../devices/demo/index.js";
-import { type DeviceEntry, durationSchema } from "../devices/index.js";
+import { type CityFile, type DeviceEntry, parseCity } from "../devices/index.js";
 
 interface City {
   places: { id: string; kind: string }[];
-  devices: (Omit<DeviceEntry, "everyMs" | "sinceMs"> & { every: string })[];
   rules: unknown[];
   credentials: { user: string; secret: string }[];
 }
@@ -15,11 +15,21 @@ export function demoCity(): City {
   return parse(readFileSync(demoCityFile(), "utf8")) as City;
 }
 
+/** The demo city as the service reads it. */
+export function demoCityRead(): CityFile {
+  const file = demoCityFile();
+  return parseCity(readFileSync(file, "utf8"), {
+    file,
+    env: { OBIEG_DEMO_SECRET: "the demo's secret" },
+    readBeside: (path) => readFileSync(join(dirname(file), path), "utf8"),
+  });
+}
+
 /** The demo city's devices as the registry would hold them. */
 export function demoDevices(): DeviceEntry[] {
-  return demoCity().devices.map(({ every, ...device }) => ({
+  return demoCityRead().devices.map(({ every, ...device }) => ({
     ...device,
-    everyMs: durationSchema.parse(every),
+    ...(every === undefined ? {} : { everyMs: every }),
     sinceMs: 0,
-  }));
+  })) as DeviceEntry[];
 }

@@ -1,9 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { toCredential } from "../broker/rights.js";
-import { demoCityFile } from "../devices/demo/index.js";
 import {
   type CityRegistry,
   createValidator,
@@ -11,12 +10,11 @@ import {
   type DeviceEntry,
   openCodecs,
   openRegistry,
-  parseCity,
 } from "../devices/index.js";
 import { createModel, encoderOf, productOf } from "../devices/simulator/index.js";
 import type { WireMessage } from "../devices/simulator/encoders/encoder.js";
 import { openState, type StateStore } from "../ingest/stores/state.js";
-import { demoDevices } from "./simulator-city.js";
+import { demoCityRead, demoDevices } from "./simulator-city.js";
 import { readSparkplug, type SparkplugPayload, sparkplugBytes } from "./support/sparkplug.js";
 
 const timeZone = "Europe/Warsaw";
@@ -39,12 +37,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "obieg-formats-"));
   state = openState(dir);
   registry = openRegistry(state, () => 0);
-  const outside = {
-    file: demoCityFile(),
-    env: { OBIEG_DEMO_SECRET: "the demo's secret" },
-    readSecret: () => "",
-  };
-  await registry.applyDemo(parseCity(readFileSync(demoCityFile(), "utf8"), outside), () => 0);
+  await registry.applyDemo(demoCityRead(), () => 0);
   codecs = openCodecs(registry);
 });
 afterAll(async () => {
@@ -52,28 +45,33 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const decode = ({ topic, payload }: WireMessage, receivedMs: number): Decoded => {
+const decode = async ({ topic, payload }: WireMessage, receivedMs: number): Promise<Decoded> => {
   const codec = codecs(topic);
   if (!codec) throw new Error(`no format takes ${topic}`);
   const message = { topic, payload: Buffer.from(payload), user: "u", clientId: "c", qos: 1 as const };
   sequence += 1;
   const past = { sequence, recall: (key: string) => taught.get(key) };
-  const decoded = codec.decode({ ...message, receivedMs }, registry, past);
+  const asked = (): Decoded => codec.decode({ ...message, receivedMs }, registry, past);
+  let decoded = asked();
+  if (decoded.kind === "waiting") {
+    await decoded.ready;
+    decoded = asked();
+  }
   for (const [key, lesson] of decoded.lessons ?? []) taught.set(key, lesson);
   return decoded;
 };
 /** What the service makes of a device's messages: its quantities, and whatever isn't as it should be. */
-const understood = (
+const understood = async (
   device: DeviceEntry,
   messages: readonly WireMessage[],
   sentMs: number,
-): { values: Record<string, number>; wrong: unknown[] } => {
+): Promise<{ values: Record<string, number>; wrong: unknown[] }> => {
   const validate = createValidator();
   const values: Record<string, number> = {};
   const wrong: unknown[] = [];
   for (const message of messages) {
     const receivedMs = sentMs + 150;
-    const decoded = decode(message, receivedMs);
+    const decoded = await decode(message, receivedMs);
     if (decoded.kind !== "decoded") {
       wrong.push(decoded);
       continue;
@@ -101,16 +99,16 @@ test("the demo city has a product of each format that the simulator speaks", () 
 });
 
 describe.each(products.map((device) => [device.model, device] as const))("%s", (_model, device) => {
-  test("is understood to say what its model says: every quantity, none besides, at its time, nothing in quarantine", () => {
+  test("is understood to say what its model says: every quantity, none besides, at its time, nothing in quarantine", async () => {
     const model = createModel(device, 1, timeZone);
     const encoder = encoderOf(device);
     const seen = new Set<string>();
     const { will, greet } = encoder;
     will?.(moments[0] ?? 0);
-    for (const message of greet?.(moments[0] ?? 0) ?? []) decode(message, moments[0] ?? 0);
+    for (const message of greet?.(moments[0] ?? 0) ?? []) await decode(message, moments[0] ?? 0);
     for (const timeMs of moments) {
       const reading = model.at(timeMs, timeMs - 1_799_340);
-      const { values, wrong } = understood(device, encoder.encode(timeMs, reading), timeMs);
+      const { values, wrong } = await understood(device, encoder.encode(timeMs, reading), timeMs);
       expect(wrong).toEqual([]);
       expect(Object.keys(values).toSorted()).toEqual(Object.keys(reading).toSorted());
       for (const [quantity, value] of Object.entries(reading)) {
@@ -121,10 +119,11 @@ describe.each(products.map((device) => [device.model, device] as const))("%s", (
     expect(seen.size).toBe(model.signals.length);
   });
 
-  test("says that it is there and that it is gone, under a name that nobody else has", () => {
+  test("says that it is there and that it is gone, under a name that nobody else has", async () => {
     const { greet, will } = encoderOf(device);
     const lastWill = will?.(hourMs);
-    const said = (greet?.(hourMs) ?? []).map((message) => decode(message, hourMs));
+    const said: Decoded[] = [];
+    for (const message of greet?.(hourMs) ?? []) said.push(await decode(message, hourMs));
     expect(said.flatMap((one) => (one.kind === "decoded" ? one.fields : []))).toEqual([]);
     if (productOf(device)?.format === "chirpstack") return expect(lastWill).toBeUndefined();
     const signs = (all: Decoded[]): unknown[] =>
@@ -132,7 +131,7 @@ describe.each(products.map((device) => [device.model, device] as const))("%s", (
     expect(signs(said)).toEqual([{ device: device.id, online: true }]);
     // Of a gateway only the gateway's own end is known.
     const isGateway = productOf(device)?.format === "zigbee2mqtt";
-    expect(signs(lastWill ? [decode(lastWill, hourMs)] : [])).toEqual(
+    expect(signs(lastWill ? [await decode(lastWill, hourMs)] : [])).toEqual(
       isGateway ? [] : [{ device: device.id, online: false }],
     );
   });

@@ -1,7 +1,10 @@
+import { cpSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { secrets, testCity } from "./support/city.js";
+import { runObieg } from "./support/command-line.js";
 import { mosquittoPub, mosquittoSub } from "./support/mosquitto.js";
-import { type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
+import { makeFolder, type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
 import { readSparkplug, type SparkplugPayload, sparkplugBytes } from "./support/sparkplug.js";
 
 interface Reading {
@@ -12,8 +15,10 @@ interface Reading {
 }
 
 const gateway = { user: "sp-gw", secret: "the secret of sp-gw" };
+const second = { user: "sp-2", secret: "the secret of sp-2" };
 const bridge = { user: "z2m", secret: "the secret of z2m" };
 const startMs = Date.parse("2026-11-23T06:15:00Z");
+const folder = makeFolder();
 let obieg: Obieg;
 
 beforeAll(async () => {
@@ -21,18 +26,20 @@ beforeAll(async () => {
     devices: [
       "{ id: sp-gw, class: electricity-meter, place: krakow, identifiers: { sparkplug: Krakow/gw-1 } }",
       "{ id: sp-meter, class: electricity-meter, place: krakow, identifiers: { sparkplug: Krakow/gw-1/licznik 1 } }",
+      "{ id: sp-heat, class: heat-meter, place: krakow, identifiers: { sparkplug: Krakow/gw-2/cieplo } }",
       "{ id: z-plug, class: electricity-meter, place: krakow, identifiers: { name: szkola/gniazdo } }",
     ],
     credentials: [
       `{ user: sp-gw, secret: "${gateway.secret}", publish: ["spBv1.0/Krakow/+/gw-1/#"], subscribe: ["spBv1.0/Krakow/NCMD/gw-1"] }`,
+      `{ user: sp-2, secret: "${second.secret}", publish: ["spBv1.0/Krakow/+/gw-2/#"], subscribe: ["spBv1.0/Krakow/NCMD/gw-2"] }`,
       `{ user: z2m, secret: "${bridge.secret}", publish: ["zigbee2mqtt/#"] }`,
     ],
   });
-  obieg = await startObieg({ city, env: secrets });
+  obieg = await startObieg({ dir: folder, city, env: secrets });
 });
 afterAll(async () => {
   await obieg.stop();
-  removeFolder(obieg.dir);
+  removeFolder(folder);
 });
 
 const readings = async (device: string): Promise<string[]> =>
@@ -43,11 +50,11 @@ const presenceOf = async (device: string): Promise<boolean | undefined> =>
   ((await obieg.api(`/api/v1/devices/${device}`)).body as { presence?: { online: boolean } }).presence
     ?.online;
 /** What an edge node publishes, in bytes of the Tahu project's encoder, by mosquitto_pub. */
-const publish = async (level: string, seq: number, metrics: object[]): Promise<void> => {
+const publish = async (level: string, seq: number, metrics: object[], login = gateway): Promise<void> => {
   const payload = sparkplugBytes({ timestamp: startMs, seq, metrics } as SparkplugPayload);
   const { code, output } = await mosquittoPub(
     obieg.mqttPort,
-    gateway,
+    login,
     `spBv1.0/Krakow/${level}`,
     Buffer.from(payload),
   );
@@ -173,4 +180,71 @@ test("what a Zigbee2MQTT bridge exposes of its devices gives their readings unit
     "voltage_v 230 V",
     "voltage_v 231 V",
   ]);
+});
+
+test("after a backup is restored that is older than a birth, the node is asked for it, and what came before it stands once replayed", async () => {
+  const heat = (value: number, atS: number): object => ({
+    alias: 7,
+    type: "UInt64",
+    value,
+    timestamp: startMs + atS * 1_000,
+  });
+  const born = async (value: number, atS: number): Promise<void> => {
+    await publish("NBIRTH/gw-2", 0, [bdSeq], second);
+    const metric = {
+      ...heat(value, atS),
+      name: "Heat",
+      properties: { engUnit: { type: "String", value: "MWh" } },
+    };
+    await publish("DBIRTH/gw-2/cieplo", 1, [metric], second);
+  };
+  const backup = join(folder, "backup");
+  const { code } = await runObieg(["backup", backup, "--data", obieg.data], { env: secrets });
+  expect(code).toBe(0);
+  await born(120, 0);
+  await publish("DDATA/gw-2/cieplo", 2, [heat(121, 60)], second);
+  await until(
+    () => readings("sp-heat"),
+    (list) => list.length >= 2,
+  );
+  await obieg.stop();
+  const dir = join(folder, "restored");
+  cpSync(backup, join(dir, "data"), { recursive: true });
+  obieg = await startObieg({ dir, env: secrets });
+  expect(await readings("sp-heat")).toEqual([]);
+  const commands = mosquittoSub(obieg.mqttPort, second, "spBv1.0/Krakow/NCMD/gw-2", "%t");
+  try {
+    await publish("DDATA/gw-2/cieplo", 3, [heat(122, 120)], second);
+    await until(
+      () => Promise.resolve(commands.lines),
+      (lines) => lines.length > 0,
+    );
+  } finally {
+    commands.stop();
+  }
+  const waiting = async (): Promise<string[]> =>
+    (
+      (await obieg.api("/api/v1/quarantine?status=open&device=sp-heat")).body as {
+        items: { reason: string }[];
+      }
+    ).items.map(({ reason }) => reason);
+  expect(await until(waiting, (list) => list.length > 0)).toEqual(["unknown-alias"]);
+  await born(123, 150);
+  await until(
+    () => readings("sp-heat"),
+    (list) => list.length > 0,
+  );
+  const replayed = await obieg.api("/api/v1/quarantine/replay", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ device: "sp-heat" }),
+  });
+  expect(replayed.status).toBe(200);
+  expect(
+    await until(
+      () => readings("sp-heat"),
+      (list) => list.length >= 2,
+    ),
+  ).toEqual([`${at(120)} heat_kwh 122000 kWh`, `${at(150)} heat_kwh 123000 kWh`]);
+  expect(await waiting()).toEqual([]);
 });

@@ -72,7 +72,7 @@ async function openSamples(
     const state = openState(join(dir, name));
     closing.push(() => state.close());
     const registry = openRegistry(state, Date.now);
-    await registry.apply(parseCity(text, { file: name, env: {}, readSecret: () => "" }), "bench");
+    await registry.apply(parseCity(text, { file: name, env: {}, readBeside: () => "" }), "bench");
     return registry;
   };
   const shared = await openCity(readFileSync(join(casesDir, "city.yaml"), "utf8"), "shared");

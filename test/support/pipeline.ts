@@ -69,7 +69,7 @@ export async function openTestPipeline(
   };
   const registry = openRegistry(state, () => clock.nowMs);
   if (dataDir === undefined)
-    await registry.apply(parseCity(cityText, { file: "city.yaml", env: {}, readSecret: () => "" }), "test");
+    await registry.apply(parseCity(cityText, { file: "city.yaml", env: {}, readBeside: () => "" }), "test");
   const history = await openIts({
     dir,
     timeZone: registry.city.timeZone,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { DeviceEntry } from "../../registry.js";
-import { type Encoder, renamed, type WireMessage } from "./encoder.js";
+import type { Encoder, WireMessage } from "./encoder.js";
 
 /** A UUID that belongs to a text for good. */
 const uuidOf = (text: string): string => {
@@ -23,15 +23,9 @@ export function frameOf(reading: Readonly<Record<string, number>>): Buffer {
   return frame;
 }
 
-const decodedNames = {
-  battery_v: "battery_v",
-  distance_mm: "distance_mm",
-  temperature_celsius: "temperature_celsius",
-};
-
 /**
- * A LoRaWAN sensor behind ChirpStack v4: `up` with frame counter, port, frame and what each gateway heard; `status` with the
- * battery's level when the sensor was asked; `join` when it came in.
+ * A LoRaWAN sensor behind a ChirpStack v4 that has no codec for it: `up` with frame counter, port, frame and what each gateway
+ * heard; `status` with the battery's level when the sensor was asked; `join` when it came in.
  * Source: chirpstack/chirpstack, api/proto/integration/integration.proto, as JSON.
  */
 export function encodeChirpstack({ id, name, model = "", identifiers = {} }: DeviceEntry): Encoder {
@@ -82,7 +76,6 @@ export function encodeChirpstack({ id, name, model = "", identifiers = {} }: Dev
         fPort: 2,
         confirmed: false,
         data: frameOf(reading).toString("base64"),
-        object: renamed(reading, decodedNames),
         rxInfo: [
           heardBy("ac1f09fffe0a77b2", rssi - 9, snr - 4, 2 * fCnt + 1),
           heardBy("ac1f09fffe0a1234", rssi, snr, 2 * fCnt),

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import type { Device } from "../api.ts";
 import { type Interval, type Mark, readIntervals, readMeter, type Register } from "../meter.ts";
 import { fill, useSay } from "../say.tsx";
+import { rankOf } from "../words/vocabulary.ts";
 import { Loaded, Pill, type Tone } from "./states.tsx";
 
 const refreshMs = 60_000;
@@ -11,10 +12,11 @@ const shownIntervals = 8;
 const usualSeconds = 3_600;
 const tones: Record<Mark, Tone> = { measured: "good", estimated: "warn", corrected: "calm", suspect: "bad" };
 
-/** The registers that count now, or the last that did. */
+/** The registers that count now, or the last that did; what one looks for first stands first. */
 const presentOf = (registers: readonly Register[]): Register[] => {
   const counting = registers.filter(({ to }) => to === null);
-  return counting.length > 0 ? counting : registers.slice(-1);
+  const present = counting.length > 0 ? counting : registers.slice(-1);
+  return present.toSorted((a, b) => rankOf(a.quantity) - rankOf(b.quantity));
 };
 
 function RegisterFacts({ register }: { register: Register }): ReactNode {
