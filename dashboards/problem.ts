@@ -148,12 +148,13 @@ export function documentOf(problem: HttpProblem, instance: string): ProblemDocum
   };
 }
 
-/** Answers with a problem; logs what is the service's own fault. */
+/** Answers with a problem; logs what is the service's own fault. `toldAs` adds to the document what a route's clients look for. */
 export function sendProblem(
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
   log: FastifyBaseLogger,
+  toldAs: (problem: HttpProblem) => Partial<ProblemDocument> & Record<string, unknown> = () => ({}),
 ): FastifyReply {
   const problem = problemOf(error);
   if (problem.status >= 500)
@@ -161,13 +162,14 @@ export function sendProblem(
   for (const [name, value] of Object.entries(problem.headers)) reply.header(name, value);
   if (problem.retryAfterMs !== undefined)
     reply.header("retry-after", String(Math.max(1, Math.ceil(problem.retryAfterMs / 1_000))));
+  const document = { ...documentOf(problem, pathOf(request)), ...toldAs(problem) };
   return reply
-    .code(problem.status)
+    .code(document.status)
     .header("content-type", "application/problem+json; charset=utf-8")
     .header("cache-control", "no-store")
     .header("x-content-type-options", "nosniff")
-    .serializer((document: ProblemDocument) => JSON.stringify(document))
-    .send(documentOf(problem, pathOf(request)));
+    .serializer((told: ProblemDocument) => JSON.stringify(told))
+    .send(document);
 }
 
 /** Statuses of what Node finds before there is a request; anything else is 400 `bad-request`. */

@@ -13,8 +13,11 @@ import type { Users } from "./users.js";
 
 /** Bounds of the HTTP side. */
 export interface HttpLimits {
-  /** Largest body of a reading, and of any other call, bytes. */
+  /** Largest body of a reading, bytes. */
   maxMessageBytes: number;
+  /** Largest body of line protocol, which may become several messages, bytes unpacked. */
+  maxWriteBytes: number;
+  /** Largest body of any other call, bytes. */
   maxBodyBytes: number;
   /** Calls of one address within a minute. */
   callsPerMinute: number;
@@ -32,6 +35,7 @@ export interface HttpLimits {
 /** Bounds that suit one box and a city's operators. */
 export const defaultHttpLimits: HttpLimits = {
   maxMessageBytes: 262_144,
+  maxWriteBytes: 4_194_304,
   maxBodyBytes: 65_536,
   callsPerMinute: 6_000,
   loginsPerAddress: 30,

@@ -17,6 +17,7 @@ import { type Api, defaultHttpLimits, type HttpLimits, type RouteParts } from ".
 import { alertsRoutes } from "./routes/alerts.js";
 import { codecsRoutes } from "./routes/codecs.js";
 import { healthRoutes } from "./routes/health.js";
+import { influxRoutes } from "./routes/influx.js";
 import { importRoutes } from "./routes/import.js";
 import { keepingRoutes } from "./routes/keeping.js";
 import { ledgerRoutes } from "./routes/ledger.js";
@@ -144,6 +145,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
     { prefix: "/api/v1" },
   );
   writesRoutes(app, parts);
+  influxRoutes(app, parts, options.version ?? "0");
   docsRoutes(app);
 
   const html = readPage(options.webDir);

@@ -20,6 +20,7 @@ export { type CodecEntry, type CodecInput, CodecLibrary } from "./codec-library.
 export { type ErrorOptions, ObiegError } from "./error.js";
 export { type FieldGuess, type FieldSamples, guessField } from "./field-guess.js";
 export { mappingOf } from "./formats/interpret.js";
+export { batchesOf, type LineBatch } from "./formats/line-batch.js";
 export { sourceOf } from "./formats/source-of.js";
 export { formats, openCodecs } from "./formats/table.js";
 export { isIdentifier } from "./identifier.js";

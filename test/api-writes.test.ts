@@ -55,13 +55,12 @@ test("a packed body is unpacked, within its bound; what isn't packed and other p
   expect(server.view.published[0]?.payload).toEqual(Buffer.from(line));
   const bomb = await write(gzipSync(Buffer.alloc(50_000_000, "#")), { headers });
   expect([bomb.statusCode, problemIn(bomb).code]).toEqual([413, "body-too-large"]);
-  expect((await write("x".repeat(300_000))).statusCode).toBe(413);
+  expect((await write("x".repeat(4_200_000))).statusCode).toBe(413);
   const broken = await write(line, { headers });
   expect([broken.statusCode, problemIn(broken).code]).toEqual([400, "body-broken"]);
   expect((await write(line, { headers: { "content-encoding": "br" } })).statusCode).toBe(415);
   expect((await write("")).statusCode).toBe(400);
   expect((await write(line, { url: "/api/v2/write?precision=fortnight" })).statusCode).toBe(400);
-  expect((await write(`${line}\n`.repeat(5_001))).statusCode).toBe(413);
   expect(server.view.published).toHaveLength(1);
 });
 
@@ -80,6 +79,122 @@ unable to parse 'garbage': missing fields dropped=0`;
     },
   ]);
   expect(server.view.published.map(({ payload }) => Buffer.from(payload).toString())).toEqual([body]);
+});
+
+const texts = (): string[] => server.view.published.map(({ payload }) => Buffer.from(payload).toString());
+/** As many fields a line as Telegraf's `mem` has. */
+const wide = (n: number): string =>
+  `mem,device=bin-1 fill_percent=${n % 100},${Array.from({ length: 34 }, (_, at) => `field_${at}=${23_425_478_656 + at}i`).join(",")} ${1_795_428_000 + n}`;
+
+test("a batch as large as Telegraf's goes into as many messages as it needs, every line whole and in order", async () => {
+  const lines = Array.from({ length: 1_000 }, (_, n) => wide(n));
+  const packed = gzipSync(lines.join("\n"));
+  expect((await write(packed, { headers: { "content-encoding": "gzip" } })).statusCode).toBe(204);
+  expect(texts().flatMap((text) => text.split("\n"))).toEqual(lines);
+  expect(texts().length).toBeGreaterThan(3);
+  for (const text of texts()) {
+    expect(text.length).toBeLessThanOrEqual(262_144);
+    expect(text.split("\n").length * 35).toBeLessThanOrEqual(5_000);
+  }
+  server.view.published.length = 0;
+  expect((await write(`${line}\n`.repeat(5_001))).statusCode).toBe(204);
+  expect(texts().map((text) => text.split("\n").filter((one) => one !== "").length)).toEqual([5_000, 1]);
+});
+
+test("in a batch of several messages a bad line costs itself, and is told by its number", async () => {
+  const lines = Array.from({ length: 300 }, (_, n) => wide(n));
+  lines[250] = "mem,device=bin-1";
+  const answer = await write(lines.join("\n"));
+  expect([answer.statusCode, answer.json()]).toMatchObject([400, { code: "invalid", line: 251 }]);
+  expect(texts().flatMap((text) => text.split("\n"))).toEqual(lines);
+  const long = await write(`${line}\nmem,device=bin-1 text="${"ż".repeat(140_000)}"\n${line}`);
+  expect([long.statusCode, long.json()]).toMatchObject([400, { line: 2 }]);
+  expect(long.json<{ message: string }>().message).toMatch(
+    /^partial write: unable to parse 'mem,device=bin-1 text="ż+.*a line has at most 262144 bytes dropped=0$/s,
+  );
+  expect(texts().slice(-2)).toEqual([line, line]);
+});
+
+test("of a batch of several messages none is taken when a line of the last is another's", async () => {
+  const token = await publisher("bin-*");
+  const lines = Array.from({ length: 300 }, (_, n) => wide(n));
+  expect((await write(lines.join("\n"), { token })).statusCode).toBe(204);
+  server.view.published.length = 0;
+  lines.push("m,device=em-1 power_w=1");
+  expect((await write(lines.join("\n"), { token })).statusCode).toBe(403);
+  expect(server.view.published).toEqual([]);
+});
+
+test("what is refused is told as InfluxDB's clients read it: message, and error", async () => {
+  for (const url of ["/write?db=telegraf", "/api/v2/write?bucket=any&org=any"]) {
+    const refused: [LightMyRequestResponse, number][] = [
+      [await write(line, { url, token: "wrong" }), 401],
+      [await write(line, { url, token: server.tokens.viewer }), 403],
+      [await write(line, { url, headers: { "content-encoding": "gzip" } }), 400],
+      [await write("x".repeat(4_200_000), { url }), 413],
+    ];
+    server.view.publishFault = new ObiegError("journal-full", "full", { retryable: true });
+    refused.push([await write(line, { url }), 503]);
+    for (const [answer, status] of refused) {
+      const { detail } = problemIn(answer);
+      expect([answer.statusCode, answer.json()]).toMatchObject([status, { message: detail, error: detail }]);
+      expect(detail).not.toBe("");
+    }
+    expect(refused.at(-1)?.[0].headers["retry-after"]).toBe("1");
+  }
+});
+
+test("who writes too often is told to wait so that neither version's client drops what it has", async () => {
+  await server.close();
+  server = await startFakeServer({ limits: { callsPerMinute: 1 } });
+  expect((await write(line)).statusCode).toBe(204);
+  for (const [url, status] of [
+    ["/write?db=telegraf", 503],
+    ["/api/v2/write?bucket=any&org=any", 429],
+  ] as const) {
+    const answer = await write(line, { url });
+    expect([answer.statusCode, problemIn(answer).code]).toEqual([status, "too-many-calls"]);
+    expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+  }
+});
+
+test("what InfluxDB's clients ask before they write is answered", async () => {
+  for (const method of ["GET", "HEAD"] as const) {
+    const ping = await server.app.inject({ method, url: "/ping" });
+    expect([ping.statusCode, ping.body, ping.headers["x-influxdb-version"]]).toEqual([204, "", "0"]);
+    expect((await server.app.inject({ method, url: "/health" })).statusCode).toBe(200);
+  }
+  expect((await server.app.inject("/health")).json()).toMatchObject({ name: "obieg", status: "pass" });
+  server.view.readiness = { ready: false, reasons: [{ code: "journal-full", message: "full" }] };
+  const failing = await server.app.inject("/health");
+  expect([failing.statusCode, failing.json()]).toMatchObject([503, { status: "fail", message: "full" }]);
+  const query = (q: string, token: string): Promise<LightMyRequestResponse> =>
+    server.app.inject({
+      method: "POST",
+      url: "/query",
+      headers: {
+        authorization: basic("any", token),
+        "content-type": "application/x-www-form-urlencoded",
+      },
+      payload: new URLSearchParams({ q }).toString(),
+    });
+  const { operator } = server.tokens;
+  const create = await query('CREATE DATABASE "telegraf"', operator);
+  expect([create.statusCode, create.json()]).toEqual([200, { results: [{ statement_id: 0 }] }]);
+  expect((await query("SHOW DATABASES", operator)).json()).toMatchObject({
+    results: [{ series: [{ name: "databases", values: [["obieg"]] }] }],
+  });
+  const select = await query("SELECT * FROM mem", operator);
+  expect([select.statusCode, select.json<{ error: string }>().error]).toEqual([
+    400,
+    expect.stringContaining("/api/v1/readings"),
+  ]);
+  expect((await query('CREATE DATABASE "telegraf"', "wrong")).statusCode).toBe(401);
+  const read = await server.app.inject({
+    url: "/query?q=SHOW%20DATABASES&db=x",
+    headers: { authorization: `Token ${operator}` },
+  });
+  expect(read.statusCode).toBe(200);
 });
 
 test("nothing is answered before the journal has it, and a journal that takes none is told", async () => {

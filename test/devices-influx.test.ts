@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Point } from "@influxdata/influxdb-client";
+import { batchesOf } from "../devices/formats/line-batch.js";
 import { readLines } from "../devices/formats/line-protocol.js";
 import { startInfluxDb } from "./support/services.js";
 
@@ -113,4 +114,33 @@ test("takes what newer InfluxDB takes: unsigned numbers, and lines that end as o
     [1, "m", {}, ["f", 5], 5n],
     [2, "m", {}, ["f", 2 ** 64], undefined],
   ]);
+});
+
+test("a body is divided between its lines, and every line reads as before, at its number", () => {
+  const piece = fc.constantFrom(
+    "m,device=a f=1 5",
+    'm,device=ż text="two\nlines, = and \\"ż\\"",g=2i 6',
+    "m,device=a",
+    'm,device=a text="never closed',
+    "# a comment that is left out where it stands between two",
+    "",
+    "m,device=b f=1,g=2,h=3\r",
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 30 }), fc.integer({ min: 1, max: 120 }), (pieces, maxBytes) => {
+      const body = Buffer.from(pieces.join("\n"));
+      const batches = [...batchesOf(body, maxBytes)];
+      const told = (text: string, before: number): unknown[] =>
+        [...readLines(text)].map((one) => ({
+          line: one.line + before,
+          what: "reason" in one ? one.text : [...one.tags, ...one.fields, one.time],
+        }));
+      expect(batches.flatMap(({ payload, line }) => told(payload.toString(), line - 1))).toEqual(
+        told(body.toString(), 0),
+      );
+      for (const { payload } of batches)
+        if (payload.length > maxBytes) expect([...readLines(payload.toString())]).toHaveLength(1);
+    }),
+    { numRuns: 2_000 },
+  );
 });

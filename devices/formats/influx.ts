@@ -4,11 +4,11 @@ import type { RawMessage } from "../message.js";
 import { createResolver } from "../unit.js";
 import type { Format, Parsed, ParsedField } from "./format.js";
 import { step } from "./json.js";
+import { maxLines } from "./line-batch.js";
 import { type BadLine, type Point, readLines } from "./line-protocol.js";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const resolve = createResolver();
-const maxLines = 5_000;
 
 /** Nanoseconds of a unit of time, by how the topic names it. */
 const precisions: ReadonlyMap<string, bigint> = new Map([
@@ -26,6 +26,12 @@ export const influxPrecisions: readonly string[] = [...precisions.keys()];
 
 /** What a point calls its device: the tag `device`, else `host`. */
 const nameOf = (point: Point): string | undefined => point.tags.get("device") ?? point.tags.get("host");
+
+/** Nanoseconds of the unit that a topic names last; Telegraf's own topics end in a measurement, which may be called `s` or `m`. */
+function unitOf(topic: string): bigint {
+  if (topic.startsWith("telegraf/")) return 1n;
+  return precisions.get(topic.slice(topic.lastIndexOf("/") + 1)) ?? 1n;
+}
 
 function timeOf({ time }: Point, unit: bigint, receivedMs: number): number {
   if (time === undefined) return receivedMs;
@@ -75,7 +81,7 @@ export const influx: Format = {
       const detail = "the payload isn't line protocol in UTF-8";
       return { kind: "refused", identity: undefined, fault: { code: "invalid-line", path: "", detail } };
     }
-    const unit = precisions.get(message.topic.slice(message.topic.lastIndexOf("/") + 1)) ?? 1n;
+    const unit = unitOf(message.topic);
     const fields: ParsedField[] = [];
     const faults: Fault[] = [];
     let first: string | undefined;

@@ -9,7 +9,8 @@ import type { FrameDecoder } from "./decoders.js";
 import type { Format, Parsed, ParsedField, ParsedPresence } from "./format.js";
 
 type Read = Parsed & { kind: "parsed" };
-const maxFields = 5_000;
+/** Fields of one message. */
+export const maxFields = 5_000;
 const maxUnmapped = 200;
 /** For formats that need no past, and messages that have none. */
 const blank: Past = { sequence: 0, recall: () => undefined };

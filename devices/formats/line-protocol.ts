@@ -1,7 +1,14 @@
-/** A point of line protocol, unescaped. */
-export interface Point {
+/** Where a line stands in its text. */
+interface Extent {
   /** Line that it begins on, from 1. */
   line: number;
+  /** Letters before it, and to its end. */
+  from: number;
+  to: number;
+}
+
+/** A point of line protocol, unescaped. */
+export interface Point extends Extent {
   measurement: string;
   tags: ReadonlyMap<string, string>;
   /** Numbers, booleans and texts in their order. */
@@ -11,8 +18,7 @@ export interface Point {
 }
 
 /** A line that isn't a point: why, and its beginning. */
-export interface BadLine {
-  line: number;
+export interface BadLine extends Extent {
   reason: string;
   /** Its first 80 characters. */
   text: string;
@@ -151,7 +157,7 @@ class LineReader {
   }
 
   /** The next point; undefined for an empty line and a comment. */
-  point(line: number): Point | undefined {
+  point(): Omit<Point, keyof Extent> | undefined {
     this.skipSpaces();
     if (this.isEnd()) return undefined;
     if (this.code() === 35) {
@@ -163,7 +169,7 @@ class LineReader {
     const tags = this.tags();
     this.skipSpaces();
     const fields = this.fields();
-    return { line, measurement, tags, fields, time: this.time() };
+    return { measurement, tags, fields, time: this.time() };
   }
 
   /** Goes to the end of the line. */
@@ -184,14 +190,18 @@ export function* readLines(text: string): Generator<Point | BadLine, void> {
   while (reader.at < text.length) {
     const from = reader.at;
     try {
-      const point = reader.point(line);
-      if (point) yield point;
+      const point = reader.point();
+      if (point) {
+        reader.leave();
+        yield { ...point, line, from, to: reader.at };
+      }
     } catch (error) {
       if (!(error instanceof LineFault)) throw error;
       // Whatever an open quote ran over is read again as lines of its own.
       reader.at = from;
       const [start = ""] = text.slice(from, from + 80).split("\n", 1);
-      yield { line, reason: error.message, text: start };
+      reader.leave();
+      yield { line, from, to: reader.at, reason: error.message, text: start };
     }
     reader.leave();
     reader.at += 1;
