@@ -24,13 +24,15 @@ const path = "/api/v1/codecs/DIST%2F1";
 const city = `${testCity({
   devices: [
     "{ id: bin-a, class: bin, place: krakow, model: DIST/1, identifiers: { devEui: 24E124713C123456 } }",
+    "{ id: bin-o, class: bin, place: krakow, model: OTHER, identifiers: { devEui: 24E124713C999999 } }",
     "{ id: bin-n, class: bin, place: krakow, model: NAMED }",
   ],
   credentials: [`{ user: ttn, secret: "${server.secret}", publish: ["v3/#"] }`],
 })}sources: [{ format: things-stack, decoders: [{ model: NAMED, script: "function Decoder() { return {}; }" }] }]
 `;
 const hashOf = (script: string): string => createHash("sha256").update(script).digest("hex");
-const first = "function decodeUplink(i) { return { data: { distance_mm: i.bytes[0] * 256 + i.bytes[1] } }; }";
+const first =
+  "function decodeUplink(i) { return { data: { distance_mm: i.bytes[0] * 256 + i.bytes[1] }, warnings: i.bytes[1] > 99 ? ['far'] : [] }; }";
 const second =
   "function Decoder(bytes, port) { return { distance_mm: bytes[0] * 256 + bytes[1], battery_v: bytes[2] / 10 }; }";
 const example = { input: { fPort: 1, bytes: "02 58" }, output: { data: { distance_mm: 600 } } };
@@ -51,9 +53,9 @@ const send = (method: string, to: string, body?: unknown): ReturnType<Obieg["api
       ? {}
       : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
   });
-const publish = async (bytes: number[], count: number): Promise<void> => {
+const publish = async (bytes: number[], count: number, devEui = "24E124713C123456"): Promise<void> => {
   const payload = {
-    end_device_ids: { device_id: "podgorze-7", dev_eui: "24E124713C123456" },
+    end_device_ids: { device_id: "podgorze-7", dev_eui: devEui },
     uplink_message: {
       session_key_id: "AXBSH1Pk6Z0=",
       f_port: 1,
@@ -74,14 +76,17 @@ const readings = async (): Promise<string[]> => {
       `${quantity} ${value} ${codec ? `${codec.model} ${codec.version} ${codec.hash}` : "-"}`,
   );
 };
-const open = async (): Promise<string[]> =>
-  ((await obieg.api("/api/v1/quarantine?status=open")).body as { items: { reason: string }[] }).items.map(
-    ({ reason }) => reason,
-  );
+const open = async (): Promise<string[]> => {
+  const { body } = await obieg.api("/api/v1/quarantine?status=open");
+  const { items } = body as { items: { device: string; reason: string }[] };
+  return items.map(({ device, reason }) => `${device} ${reason}`).toSorted();
+};
 
 test("a model's decoder is given by API, replays what it lacked, is changed, outlives a restart and is taken away", async () => {
   await publish([2, 88], 1);
-  await until(open, (list) => list.includes("no-decoder"));
+  await publish([2, 88], 1, "24E124713C999999");
+  const unread = ["bin-a no-decoder", "bin-o no-decoder"];
+  expect(await until(open, (list) => list.length >= 2)).toEqual(unread);
 
   const added = await send("PUT", path, { script: first, version: "1.0", examples: [example] });
   expect(added.status).toBe(201);
@@ -106,13 +111,17 @@ test("a model's decoder is given by API, replays what it lacked, is changed, out
     "snr_db 2.5 -",
   ]);
 
-  const wrong = { ...example, output: { data: { distance_mm: 601 } } };
-  const differs = await send("PUT", path, { script: second, examples: [wrong] });
+  const input = { fPort: 1, bytes: "02 58 24" };
+  const [right, wrong] = [600, 601].map((mm) => ({
+    input,
+    output: { data: { distance_mm: mm, battery_v: 3.6 } },
+  }));
+  const differs = await send("PUT", path, { script: second, examples: [right, wrong] });
   expect([differs.status, differs.body]).toMatchObject([
     422,
     {
       code: "codec-examples-differ",
-      faults: [{ path: "/body/examples/0", message: "data/distance_mm: expected 601, got 600" }, {}],
+      faults: [{ path: "/body/examples/1", message: "data/distance_mm: expected 601, got 600" }],
     },
   ]);
   const broken = await send("PUT", path, { script: "function decodeUplink( {" });
@@ -122,8 +131,9 @@ test("a model's decoder is given by API, replays what it lacked, is changed, out
   const changed = await send("PUT", path, { script: second });
   expect([changed.status, changed.body]).toMatchObject([
     200,
-    { version: hashOf(second).slice(0, 12), convention: "Decoder" },
+    { version: hashOf(second).slice(0, 12), convention: "Decoder", quarantined: { entries: 0 } },
   ]);
+  expect(await open()).toEqual(["bin-a codec-warning", "bin-o no-decoder"]);
   await obieg.stop();
   obieg = await startObieg({ dir: obieg.dir, env: secrets });
   await publish([2, 88, 36], 5);
@@ -138,15 +148,27 @@ test("a model's decoder is given by API, replays what it lacked, is changed, out
     items: [{ model: "DIST/1", changedBy: "environment" }],
   });
 
+  const sameVersion = { script: first, version: hashOf(second).slice(0, 12) };
+  expect((await send("PUT", path, sameVersion)).status).toBe(200);
+  await publish([1, 44], 6);
+  expect((await until(readings, (list) => list.length >= 13)).slice(10)).toEqual([
+    `distance_mm 300 ${by(sameVersion.version, first)}`,
+    "rssi_dbm -101 -",
+    "snr_db 2.5 -",
+  ]);
+
   expect((await send("DELETE", path)).status).toBe(204);
   expect((await send("GET", path)).status).toBe(404);
-  await publish([2, 88], 6);
-  await until(open, (list) => list.includes("no-decoder"));
+  await publish([2, 88], 7);
+  await until(open, (list) => list.includes("bin-a no-decoder"));
+  await obieg.stop();
+  obieg = await startObieg({ dir: obieg.dir, env: secrets });
+  expect((await send("GET", path)).status).toBe(404);
 });
 
 test("uplinks that were lost on the way stand with the device and in the metrics", async () => {
   const { body } = await obieg.api("/api/v1/devices/bin-a");
-  expect(body).toMatchObject({ uplinks: { heard: 4, lost: 2, resets: 0 } });
+  expect(body).toMatchObject({ uplinks: { heard: 5, lost: 2, resets: 0 } });
   expect((await obieg.api("/metrics")).text).toContain('obieg_uplinks_lost_total{device="bin-a"} 2');
 });
 

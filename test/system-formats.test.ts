@@ -215,7 +215,12 @@ const foreign: {
           deviceInfo: { deviceName: "node-117", devEui: "94193a0103000117" },
           fPort: 2,
           object: { energy: 106895, power: 4.047, flow: 0.093 },
-          rxInfo: [{ rssi: -97, snr: 7.2, crcStatus: "CRC_OK" }],
+          // The first is far, the last is loudest and broken.
+          rxInfo: [
+            { rssi: -118, snr: 9.8, crcStatus: "CRC_OK" },
+            { rssi: -97, snr: 7.2, crcStatus: "CRC_OK" },
+            { rssi: -61, snr: 12, crcStatus: "BAD_CRC" },
+          ],
         },
       ],
       [
