@@ -36,6 +36,7 @@ export {
 export { meterSchema, newRegisterSchema } from "./meter.js";
 export type { JournalMessage, RawMessage } from "./message.js";
 export { deviceClasses, quantities, type Quantity, type QuantityKind, unitOf } from "./quantity.js";
+export { quantityName } from "./quantity-name.js";
 export type { RegistryChange, RegistryDiff } from "./registry-change.js";
 export type {
   CredentialEntry,

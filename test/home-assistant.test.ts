@@ -1,6 +1,6 @@
 import { Ajv } from "ajv";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { quantities } from "../devices/index.js";
+import { parseCity, quantities } from "../devices/index.js";
 import { discoveryTopic } from "../ingest/home-assistant/discovery.js";
 import { entityOf } from "../ingest/home-assistant/entity.js";
 import { type Announcer, openAnnouncer } from "../ingest/home-assistant/index.js";
@@ -10,7 +10,7 @@ import { openTestPipeline, type TestPipeline } from "./support/pipeline.js";
 
 const nowMs = Date.parse("2026-11-23T10:00:00Z");
 const city = `
-city: { name: K, timeZone: Europe/Warsaw }
+city: { name: K, timeZone: Europe/Warsaw, language: en }
 places: [{ id: krakow, kind: city, name: Kraków }]
 devices:
   - { id: bin-1, class: bin, place: krakow, every: 15m, name: Kosz przy szkole, model: SE-01, identifiers: { serial: "0042" } }
@@ -83,9 +83,11 @@ const json = (topic: string): Record<string, never> | undefined => {
 };
 const binTopic = "homeassistant/device/obieg/bin-1/config";
 
+const facts = { device: "x", language: "en", everyMs: undefined } as const;
+
 test("every quantity of the vocabulary is described as Home Assistant takes it: unit and statistics fit the device class", () => {
   const wrong = [...quantities.keys()].filter((quantity) => {
-    const entity = entityOf("x", quantity, undefined);
+    const entity = entityOf(quantity, facts);
     if (!entity) return true;
     const { platform, device_class: kind, unit_of_measurement: unit, state_class: statistics } = entity;
     if (platform === "binary_sensor")
@@ -95,8 +97,13 @@ test("every quantity of the vocabulary is described as Home Assistant takes it: 
     return !units.includes(unit) || !classes.includes(statistics);
   });
   expect(wrong).toEqual([]);
-  const names = [...quantities.keys()].map((quantity) => entityOf("x", quantity, undefined)?.name);
-  expect(names).toEqual(expect.arrayContaining(["Energy import T1", "PM2.5", "Voltage L2", "CO2", "Fill"]));
+});
+
+test("no two quantities have one name, in either language: a device may send both", () => {
+  for (const language of ["pl", "en"] as const) {
+    const names = [...quantities.keys()].map((quantity) => entityOf(quantity, { ...facts, language })?.name);
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+  }
 });
 
 test("a device is announced with what it sent, its values follow, and a new quantity joins", async () => {
@@ -117,7 +124,7 @@ test("a device is announced with what it sent, its values follow, and a new quan
     components: {
       battery_v: {
         platform: "sensor",
-        name: "Battery",
+        name: "Battery voltage",
         unique_id: "obieg_bin-1_battery_v",
         value_template: "{{ value_json.battery_v }}",
         device_class: "voltage",
@@ -128,7 +135,7 @@ test("a device is announced with what it sent, its values follow, and a new quan
       },
       fill_percent: {
         platform: "sensor",
-        name: "Fill",
+        name: "Fill level",
         unique_id: "obieg_bin-1_fill_percent",
         value_template: "{{ value_json.fill_percent }}",
         unit_of_measurement: "%",
@@ -163,6 +170,21 @@ test("a device is announced with what it sent, its values follow, and a new quan
     fill_percent: 50,
     temperature_celsius: 4,
   });
+});
+
+test("entities are called as the city's language has it, also once that is another", async () => {
+  await send("bin-1", { fill_percent: 43.2 });
+  await announcer.tick();
+  await works.registry.apply(
+    parseCity(city.replace("language: en", "language: pl"), {
+      file: "city.yaml",
+      env: {},
+      readBeside: () => "",
+    }),
+    "test",
+  );
+  await announcer.tick();
+  expect(json(binTopic)).toMatchObject({ components: { fill_percent: { name: "Zapełnienie" } } });
 });
 
 test("nothing is published that didn't change, however often it is asked, and nothing while the works are behind", async () => {

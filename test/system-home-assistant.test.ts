@@ -1,9 +1,14 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { secrets, testCity } from "./support/city.js";
 import { mosquittoPub } from "./support/mosquitto.js";
 import { makeFolder, type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
 
+/** The credential that the README tells people to give to Home Assistant. */
+const readme = readFileSync(join(import.meta.dirname, "../ingest/home-assistant/README.md"), "utf8");
+const asTheReadmeSays = (/- (\{\s*user: home,.*?\})/s.exec(readme)?.[1] ?? "").replaceAll(/\s+/g, " ");
 const home = { user: "home", secret: "the secret of home" };
 const plugs = { user: "plugs", secret: "the secret of plugs" };
 const tools = { user: "tools", secret: secrets.TOOLS_SECRET };
@@ -13,8 +18,8 @@ const city = testCity({
     "{ id: plug-17, class: electricity-meter, place: krakow, identifiers: { topic: tasmota_8F12A0 } }",
   ],
   credentials: [
-    `{ user: home, secret: "${home.secret}", publish: ["#"], subscribe: ["homeassistant/#", "latest/#", "presence/#"] }`,
-    `{ user: plugs, secret: "${plugs.secret}", publish: ["tele/#"] }`,
+    asTheReadmeSays.replace("secretFile: secrets/home", `secret: "${home.secret}"`),
+    `{ user: plugs, secret: "${plugs.secret}", publish: ["#"] }`,
   ],
 });
 const topic = "homeassistant/device/obieg/plug-17/config";
@@ -50,6 +55,14 @@ const retained = (login: { user: string; secret: string }): Promise<Map<string, 
   });
 };
 
+test("Home Assistant comes in with the credential of the README: its will and its word that it is there are taken", async () => {
+  const will = ["--will-topic", "homeassistant/status", "--will-payload", "offline"];
+  expect(await mosquittoPub(obieg.mqttPort, home, "homeassistant/status", "online", will)).toEqual({
+    code: 0,
+    output: "",
+  });
+});
+
 test("Home Assistant's user finds a Tasmota plug: its description, its newest values, its presence", async () => {
   const sensor = { Time: "2026-11-23T07:15:10", ENERGY: { Total: 617.294, Power: 2635, Voltage: 227 } };
   await mosquittoPub(obieg.mqttPort, plugs, "tele/tasmota_8F12A0/LWT", "Online");
@@ -65,6 +78,7 @@ test("Home Assistant's user finds a Tasmota plug: its description, its newest va
   };
   expect(Object.keys(components)).toEqual(["energy_import_kwh", "power_w", "voltage_v"]);
   expect(components["energy_import_kwh"]).toMatchObject({
+    name: "Energia pobrana",
     device_class: "energy",
     unit_of_measurement: "kWh",
     state_class: "total_increasing",
@@ -81,11 +95,11 @@ test("Home Assistant's user finds a Tasmota plug: its description, its newest va
 test("who may not subscribe is told nothing, and nobody else publishes there", async () => {
   expect([...(await retained(tools)).keys()]).toEqual([]);
   for (const reserved of [topic, "latest/plug-17", "presence/plug-17"]) {
-    const { code } = await mosquittoPub(obieg.mqttPort, home, reserved, "forged");
+    const { code } = await mosquittoPub(obieg.mqttPort, plugs, reserved, "forged");
     expect([reserved, code === 0]).toEqual([reserved, false]);
   }
   const own = "homeassistant/sensor/0x00158d0001abcdef/power/config";
-  expect((await mosquittoPub(obieg.mqttPort, home, own, "{}")).code).toBe(0);
+  expect((await mosquittoPub(obieg.mqttPort, plugs, own, "{}")).code).toBe(0);
 });
 
 test("a device that is removed while the service runs disappears, and all of them once announcing is switched off", async () => {

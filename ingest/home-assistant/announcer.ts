@@ -166,6 +166,7 @@ export function openAnnouncer(parts: AnnouncerParts): Announcer {
       quantities: values.keys(),
       placeName: registry.place(device.place)?.name,
       hasPresence: parts.presenceOf(id) !== undefined,
+      language: registry.city.language,
       version: parts.version,
     });
     const text = discovery && JSON.stringify(discovery);

@@ -34,6 +34,8 @@ export interface DiscoveryFacts {
   placeName: string | undefined;
   /** True when it says itself whether it is there. */
   hasPresence: boolean;
+  /** Language of the entities' names. */
+  language: "pl" | "en";
   /** Version of this service. */
   version: string;
 }
@@ -42,7 +44,11 @@ export interface DiscoveryFacts {
 export function discoveryOf(device: DeviceEntry, facts: DiscoveryFacts): Discovery | undefined {
   const components = Object.fromEntries(
     [...facts.quantities].toSorted().flatMap((quantity): [string, Entity][] => {
-      const entity = entityOf(device.id, quantity, device.everyMs);
+      const entity = entityOf(quantity, {
+        device: device.id,
+        language: facts.language,
+        everyMs: device.everyMs,
+      });
       return entity ? [[quantity, entity]] : [];
     }),
   );

@@ -1,4 +1,12 @@
-import { quantities, type Quantity } from "../../devices/index.js";
+import { quantities, type Quantity, quantityName } from "../../devices/index.js";
+
+/** How a device is spoken of. */
+export interface EntityFacts {
+  device: string;
+  language: "pl" | "en";
+  /** Its reporting interval. */
+  everyMs: number | undefined;
+}
 
 /** An entity of a device as Home Assistant's discovery describes it. */
 export interface Entity {
@@ -8,7 +16,7 @@ export interface Entity {
   value_template: string;
   device_class?: string;
   unit_of_measurement?: string;
-  state_class?: "measurement" | "total_increasing";
+  state_class?: "measurement" | "measurement_angle" | "total_increasing";
   payload_on?: "1";
   payload_off?: "0";
   entity_category?: "diagnostic";
@@ -67,23 +75,17 @@ const ofTheDevice: ReadonlySet<string> = new Set([
   "link_margin_db",
   "error_flags",
 ]);
-/** Home Assistant keeps no statistics of an angle. */
-const withoutStatistics: ReadonlySet<string> = new Set(["wind_direction_degrees"]);
+/** What isn't a mean of its values, or no plain one: flags have none, directions go around. */
+const ownStatistics: ReadonlyMap<string, Entity["state_class"]> = new Map([
+  ["wind_direction_degrees", "measurement_angle"],
+  ["error_flags", undefined],
+] as const);
 
-/** `energy_import_t1` as people read it: `Energy import T1`. */
-function nameOf(stem: string): string {
-  const words = stem
-    .replace("pm2_5", "pm2.5")
-    .replaceAll("_", " ")
-    .replaceAll(/\b(?:pm[\d.]+|no2|so2|o3|co2?|rssi|snr|laeq|[lt][1-4]|n)\b/g, (word) => word.toUpperCase());
-  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
-}
-
-/** Describes a quantity of a device; undefined for what isn't in the vocabulary. `everyMs`: its reporting interval. */
-export function entityOf(device: string, quantity: string, everyMs: number | undefined): Entity | undefined {
+/** Describes a quantity of a device; undefined for what isn't in the vocabulary. */
+export function entityOf(quantity: string, { device, language, everyMs }: EntityFacts): Entity | undefined {
   const row = quantities.get(quantity);
   if (!row) return undefined;
-  const { kind, unit, stem, dimension } = row;
+  const { kind, unit, dimension } = row;
   const deviceClass = byName[quantity] ?? (kind === "state" ? undefined : byDimension[dimension]);
   const stateClass = {
     gauge: "measurement",
@@ -91,10 +93,10 @@ export function entityOf(device: string, quantity: string, everyMs: number | und
     amount: undefined,
     state: undefined,
   } as const;
-  const statistics = withoutStatistics.has(quantity) ? undefined : stateClass[kind];
+  const statistics = ownStatistics.has(quantity) ? ownStatistics.get(quantity) : stateClass[kind];
   return {
     platform: kind === "state" ? "binary_sensor" : "sensor",
-    name: nameOf(stem),
+    name: quantityName(quantity, language),
     unique_id: `obieg_${device}_${quantity}`,
     value_template: `{{ value_json.${quantity} }}`,
     ...(deviceClass === undefined ? {} : { device_class: deviceClass }),

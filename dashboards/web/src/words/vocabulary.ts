@@ -1,84 +1,8 @@
 import type { Language } from "./plural.ts";
 
-type Names = Record<string, [pl: string, en: string]>;
+export { quantityName } from "../../../../devices/quantity-name.js";
 
-const quantities: Names = {
-  fill_percent: ["Zapełnienie", "Fill level"],
-  distance_mm: ["Odległość do powierzchni", "Distance to surface"],
-  weight_kg: ["Masa", "Weight"],
-  tilted: ["Przechylony", "Tilted"],
-  lid_open: ["Klapa otwarta", "Lid open"],
-  emptied: ["Opróżnienia", "Emptied"],
-  collected_kg: ["Zebrana masa", "Collected mass"],
-  gross_kg: ["Masa brutto", "Gross mass"],
-  tare_kg: ["Tara", "Tare"],
-  energy_import_kwh: ["Energia pobrana", "Energy imported"],
-  energy_export_kwh: ["Energia oddana", "Energy exported"],
-  energy_generated_kwh: ["Energia wytworzona", "Energy generated"],
-  energy_import_t1_kwh: ["Energia pobrana, strefa 1", "Energy imported, zone 1"],
-  energy_import_t2_kwh: ["Energia pobrana, strefa 2", "Energy imported, zone 2"],
-  energy_import_t3_kwh: ["Energia pobrana, strefa 3", "Energy imported, zone 3"],
-  energy_import_t4_kwh: ["Energia pobrana, strefa 4", "Energy imported, zone 4"],
-  reactive_energy_import_kvarh: ["Energia bierna pobrana", "Reactive energy imported"],
-  energy_export_t1_kwh: ["Energia oddana, strefa 1", "Energy exported, zone 1"],
-  energy_export_t2_kwh: ["Energia oddana, strefa 2", "Energy exported, zone 2"],
-  energy_export_t3_kwh: ["Energia oddana, strefa 3", "Energy exported, zone 3"],
-  energy_export_t4_kwh: ["Energia oddana, strefa 4", "Energy exported, zone 4"],
-  reactive_energy_export_kvarh: ["Energia bierna oddana", "Reactive energy exported"],
-  current_n_a: ["Prąd N", "Current N"],
-  power_w: ["Moc", "Power"],
-  power_l1_w: ["Moc L1", "Power L1"],
-  power_l2_w: ["Moc L2", "Power L2"],
-  power_l3_w: ["Moc L3", "Power L3"],
-  apparent_power_va: ["Moc pozorna", "Apparent power"],
-  reactive_power_var: ["Moc bierna", "Reactive power"],
-  voltage_v: ["Napięcie", "Voltage"],
-  voltage_l1_v: ["Napięcie L1", "Voltage L1"],
-  voltage_l2_v: ["Napięcie L2", "Voltage L2"],
-  voltage_l3_v: ["Napięcie L3", "Voltage L3"],
-  current_a: ["Prąd", "Current"],
-  current_l1_a: ["Prąd L1", "Current L1"],
-  current_l2_a: ["Prąd L2", "Current L2"],
-  current_l3_a: ["Prąd L3", "Current L3"],
-  frequency_hz: ["Częstotliwość", "Frequency"],
-  power_factor: ["Współczynnik mocy", "Power factor"],
-  heat_kwh: ["Ciepło", "Heat"],
-  heat_volume_m3: ["Objętość nośnika ciepła", "Heat carrier volume"],
-  flow_m3_h: ["Przepływ", "Flow"],
-  supply_temperature_celsius: ["Temperatura zasilania", "Supply temperature"],
-  return_temperature_celsius: ["Temperatura powrotu", "Return temperature"],
-  error_flags: ["Kody błędów", "Error flags"],
-  gas_m3: ["Gaz", "Gas"],
-  water_m3: ["Woda", "Water"],
-  reverse_water_m3: ["Woda, przepływ wsteczny", "Water, reverse"],
-  pressure_kpa: ["Ciśnienie", "Pressure"],
-  water_temperature_celsius: ["Temperatura wody", "Water temperature"],
-  leak: ["Wyciek", "Leak"],
-  pm1_ug_m3: ["PM1", "PM1"],
-  pm2_5_ug_m3: ["PM2,5", "PM2.5"],
-  pm10_ug_m3: ["PM10", "PM10"],
-  no2_ug_m3: ["Dwutlenek azotu NO₂", "Nitrogen dioxide NO₂"],
-  so2_ug_m3: ["Dwutlenek siarki SO₂", "Sulphur dioxide SO₂"],
-  o3_ug_m3: ["Ozon O₃", "Ozone O₃"],
-  co_mg_m3: ["Tlenek węgla CO", "Carbon monoxide CO"],
-  benzene_ug_m3: ["Benzen", "Benzene"],
-  co2_ppm: ["Dwutlenek węgla CO₂", "Carbon dioxide CO₂"],
-  temperature_celsius: ["Temperatura", "Temperature"],
-  humidity_percent: ["Wilgotność", "Humidity"],
-  pressure_hpa: ["Ciśnienie", "Air pressure"],
-  laeq_db: ["Hałas LAeq", "Noise LAeq"],
-  wind_speed_m_s: ["Prędkość wiatru", "Wind speed"],
-  wind_direction_degrees: ["Kierunek wiatru", "Wind direction"],
-  rain_mm: ["Opad", "Rain"],
-  irradiance_w_m2: ["Nasłonecznienie", "Irradiance"],
-  soil_moisture_percent: ["Wilgotność gleby", "Soil moisture"],
-  inverter_temperature_celsius: ["Temperatura falownika", "Inverter temperature"],
-  battery_percent: ["Bateria", "Battery"],
-  battery_v: ["Napięcie baterii", "Battery voltage"],
-  rssi_dbm: ["Siła sygnału", "Signal strength"],
-  snr_db: ["Stosunek sygnału do szumu", "Signal to noise"],
-  link_margin_db: ["Zapas łącza", "Link margin"],
-};
+type Names = Record<string, [pl: string, en: string]>;
 
 const classes: Names = {
   bin: ["Pojemnik", "Bin"],
@@ -177,10 +101,6 @@ const fractions: Names = {
 
 const pick = (names: Names, key: string, language: Language): string | undefined =>
   names[key]?.[language === "pl" ? 0 : 1];
-
-/** What people call a quantity; its own name with spaces when the page doesn't know it. */
-export const quantityName = (name: string, language: Language): string =>
-  pick(quantities, name, language) ?? name.replaceAll("_", " ");
 
 /** What people call a class of devices. */
 export const className = (name: string, language: Language): string =>
