@@ -15,15 +15,21 @@ export interface Disturbance {
   stop(): Promise<void>;
 }
 
-const queries = [
-  "/api/v1/overview",
-  "/api/v1/alerts?limit=100",
-  "/api/v1/ledger",
-  "/api/v1/quarantine?limit=50",
-  "/api/v1/devices?limit=50",
-  "/api/v1/readings?device=bin-1&limit=500",
-  "/api/v1/series?place=krakow/load&quantity=fill_percent&step=1h&from=FROM&to=TO",
-  "/metrics",
+/** A query over the load's 500 devices and their last day. */
+export function placeSeries(): string {
+  const [from, to] = [Date.now() - 86_400_000, Date.now()].map((ms) => new Date(ms).toISOString());
+  return `/api/v1/series?place=krakow/load&quantity=fill_percent&step=1h&from=${from}&to=${to}`;
+}
+
+const queries: (() => string)[] = [
+  () => "/api/v1/overview",
+  () => "/api/v1/alerts?limit=100",
+  () => "/api/v1/ledger",
+  () => "/api/v1/quarantine?limit=50",
+  () => "/api/v1/devices?limit=50",
+  () => "/api/v1/readings?device=bin-1&limit=500",
+  placeSeries,
+  () => "/metrics",
 ];
 const garbage = [
   "",
@@ -109,10 +115,7 @@ export async function startDisturbance(target: Target, token: string): Promise<D
     counts.refused += 1;
   });
   const asking = repeat(250, faults, async (n) => {
-    const range = [Date.now() - 86_400_000, Date.now()].map((ms) => new Date(ms).toISOString());
-    const path = (queries[n % queries.length] ?? "")
-      .replace("FROM", range[0] ?? "")
-      .replace("TO", range[1] ?? "");
+    const path = queries[n % queries.length]?.() ?? "";
     const accept = n % 40 === 3 ? "text/csv" : "application/json, text/plain";
     const answer = await fetch(`${target.http}${path}`, { headers: { ...headers, accept } });
     await answer.text();
