@@ -37,9 +37,9 @@ export function topicFault(topic: string, limits: BrokerLimits): string | undefi
   return levelCount(topic) > limits.topicLevels ? "topic-too-deep" : undefined;
 }
 
-/** True when somebody may publish to a topic; anonymous ones (the demo's) only readings, and Home Assistant's word whether it is there. */
+/** True when somebody may publish to a topic; anonymous ones (the demo's) only readings. */
 export function mayPublish(user: string, topic: string, find: AdmissionParts["find"]): boolean {
-  if (user === "anonymous") return topic.startsWith("readings/") || topic === "homeassistant/status";
+  if (user === "anonymous") return topic.startsWith("readings/");
   return find(user)?.mayPublish(topic) ?? false;
 }
 
