@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectAsync } from "mqtt";
+import { connectAsync, type MqttClient } from "mqtt";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ObiegError } from "../devices/index.js";
 import { connectPacket, type FrontDoor, openFrontDoor, users } from "./support/front-door.js";
@@ -22,6 +22,19 @@ const open = async (options: Parameters<typeof openFrontDoor>[0] = {}): Promise<
   const door = await openFrontDoor(options);
   doors.push(door);
   return door;
+};
+
+/** True when a message is acknowledged, false when the connection ends instead; the client goes. */
+const maySend = async (client: MqttClient, topic: string): Promise<boolean> => {
+  client.on("error", () => undefined);
+  const closed = new Promise<false>((resolve) => client.once("close", () => resolve(false)));
+  const sent = client.publishAsync(topic, "x", { qos: 1 }).then(
+    () => true,
+    () => false,
+  );
+  const result = await Promise.race([sent, closed]);
+  client.end(true);
+  return result;
 };
 
 test("a PUBACK leaves only after admission", async () => {
@@ -64,17 +77,8 @@ test("what can't be admitted has no PUBACK, and its connection is closed with a 
 
 test("a device publishes and hears only what is its own, a gateway what it lists, an application its filters", async () => {
   const door = await open();
-  const may = async (user: string, topic: string): Promise<boolean> => {
-    const client = await door.connect(user);
-    const closed = new Promise<false>((resolve) => client.once("close", () => resolve(false)));
-    const sent = client.publishAsync(topic, "x", { qos: 1 }).then(
-      () => true,
-      () => false,
-    );
-    const result = await Promise.race([sent, closed]);
-    client.end(true);
-    return result;
-  };
+  const may = async (user: string, topic: string): Promise<boolean> =>
+    maySend(await door.connect(user), topic);
   const asked: [string, string, boolean][] = [
     ["bin-1", "readings/bin-1", true],
     ["bin-1", "readings/bin-2", false],
@@ -101,6 +105,20 @@ test("a device publishes and hears only what is its own, a gateway what it lists
     expect(await grants("bin-1", [filter])).toEqual([128]);
   expect(await grants("tools", ["alerts/+/x"])).toEqual([1]);
   expect(await grants("tools", ["+/x"])).toEqual([128]);
+});
+
+test("who has no name is let in where that is wanted alone, and publishes readings and nothing else", async () => {
+  const door = await open({ anonymous: true });
+  const may = async (topic: string): Promise<boolean> =>
+    maySend(await connectAsync(`mqtt://127.0.0.1:${door.port}`, { reconnectPeriod: 0 }), topic);
+  const topics = ["readings/bin-1", "alerts/x", "tele/plug/SENSOR", "homeassistant/status", "latest/bin-1"];
+  expect(await Promise.all(topics.map(may))).toEqual([true, false, false, false, false]);
+  expect(door.admitted.map(({ topic, user }) => [topic, user])).toEqual([["readings/bin-1", "anonymous"]]);
+  const other = await open();
+  await expect(
+    connectAsync(`mqtt://127.0.0.1:${other.port}`, { reconnectPeriod: 0, connectTimeout: 2_000 }),
+  ).rejects.toThrow(/[Nn]ot authorized/);
+  expect(other.refused()).toMatchObject({ anonymous: 1 });
 });
 
 test("a will is checked when its client comes in, and admitted when it goes without a word", async () => {
