@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { secrets, testCity } from "./support/city.js";
 import { type Ended, runObieg } from "./support/command-line.js";
-import { type Obieg, removeFolder, startObieg } from "./support/obieg.js";
+import { mosquittoPub } from "./support/mosquitto.js";
+import { type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
 
 let obieg: Obieg;
 
@@ -104,6 +105,25 @@ test("rows without a fault are taken where that is asked for, and the others sho
   expect(await ids()).toEqual(["bin-1", "bin-2", "bin-20", "em-1"]);
 });
 
+test("an import says when messages of unknown devices wait, and the command that it names takes those of its devices", async () => {
+  const gateway = { user: "gw-1", secret: secrets.GATEWAY_SECRET };
+  for (const bin of ["bin-30", "bin-31"])
+    await mosquittoPub(obieg.mqttPort, gateway, `readings/${bin}`, '{"fill_percent": 12}');
+  const waiting = async (): Promise<string[]> =>
+    ((await obieg.api("/api/v1/quarantine?status=open")).body as { items: { device: string }[] }).items.map(
+      ({ device }) => device,
+    );
+  await until(waiting, (list) => list.length === 2);
+  const { stdout } = await importFile("late.csv", "id,class,place\nbin-30,bin,krakow\n");
+  const [, command = ""] = /are known now: obieg (.+)$/m.exec(stdout) ?? [];
+  const done = await runObieg([...command.split(" "), "--data", obieg.data], { env: secrets });
+  expect(done.stdout).toBe("1 replayed, 1 refused once more\n");
+  expect(await waiting()).toEqual(["bin-31"]);
+  const { body } = await obieg.api("/api/v1/readings?device=bin-30");
+  expect(body).toMatchObject({ items: [{ quantity: "fill_percent", value: 12 }] });
+  await obieg.api("/api/v1/devices/bin-30", { method: "DELETE" });
+});
+
 test("what is exported as CSV is imported again without a change", async () => {
   await send('- { id: bin-2, name: "=1+1", model: "@x, \\"y\\"", at: [50.1, 19.9] }', "application/yaml");
   const register = '{ serial: "9-1", digits: 6, maxRate: 50, installed: "2024-05-01T10:00:00+02:00" }';
@@ -113,7 +133,7 @@ test("what is exported as CSV is imported again without a change", async () => {
   const out = join(obieg.dir, "out.csv");
   await runObieg(["export", "devices", "--out", out, "--data", obieg.data]);
   const { stdout } = await runObieg(["device", "import", out, "--data", obieg.data]);
-  expect(stdout).toBe("imported: 0 added, 0 changed, 4 as they were, of 4\n");
+  expect(stdout).toMatch(/^imported: 0 added, 0 changed, 4 as they were, of 4\n/);
 });
 
 test("five thousand rows are imported, and each is found by its identifier", async () => {
@@ -122,7 +142,10 @@ test("five thousand rows are imported, and each is found by its identifier", asy
     (_, n) => `x-${n};bin;krakow;${(n + 1).toString(16).padStart(16, "0")};15m`,
   );
   const { code, stdout } = await importFile("many.csv", `id;class;place;devEui;every\n${rows.join("\n")}\n`);
-  expect([code, stdout]).toEqual([0, "imported: 5000 added, 0 changed, 0 as they were, of 5000\n"]);
+  expect([code, stdout]).toEqual([
+    0,
+    expect.stringMatching(/^imported: 5000 added, 0 changed, 0 as they were, of 5000\n/),
+  ]);
   const { body } = await obieg.api("/api/v1/devices/x-4999");
   expect(body).toMatchObject({ identifiers: { devEui: "0000000000001388" }, everySeconds: 900 });
 });

@@ -56,6 +56,15 @@ const sayFaults = (file: string, faults: readonly ImportFault[], count: number):
   if (count > faults.length) say(`and ${count - faults.length} more`);
 };
 
+/** True when something waits in quarantine because its device wasn't known. */
+async function isAnyUnknown(flags: ClientFlags): Promise<boolean> {
+  const query = { status: "open", reason: "unknown-device", limit: 1 };
+  const { items } = await askService<{ items: unknown[] }>(findService(flags, process.env), "/quarantine", {
+    query,
+  });
+  return items.length > 0;
+}
+
 /** Adds `device import FILE`. */
 export function addImportCommand(device: Command, make: Maker): void {
   make(device, "import", "add and change devices from a CSV or YAML file: all of them, or none")
@@ -86,5 +95,9 @@ export function addImportCommand(device: Command, make: Maker): void {
       sayFaults(file, report.faults, report.faultCount);
       const counts = `${report.added} added, ${report.changed} changed, ${report.unchanged} as they were, of ${report.rows}`;
       say(report.applied ? `imported: ${counts}` : `would be: ${counts}; nothing was changed`);
+      if (report.applied && (await isAnyUnknown(flags)))
+        say(
+          "Messages of unknown devices wait. Take those of the devices that are known now: obieg quarantine replay --reason unknown-device",
+        );
     });
 }
