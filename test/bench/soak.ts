@@ -19,7 +19,8 @@ const steadyPerSecond = 200;
 const warmUp = 1_000_000;
 /**
  * Queries before it begins, for the same reason: DuckDB lists the buffers that it might evict, and forgets those that queries
- * gave back only when a list has grown to 32,768 (some 8 MB each of up to three lists). A query over a place leaves about 40.
+ * gave back only when a list has grown to 32,768 (some 8 MB). A query over a place leaves about 40, half of them in one list, a
+ * quarter in the next: these two are full then.
  * Source: duckdb/duckdb, src/storage/buffer/buffer_pool.cpp, EvictionQueue::Purge.
  */
 const warmUpQueries = 5_000;
