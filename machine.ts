@@ -28,6 +28,8 @@ const httpConnections = 1_000;
 const leastConnections = 100;
 /** Both threads with nothing to do, without the history's database. Measured: 170 MB on Node 20, x64. */
 const restBytes = 192 * mebibyte;
+/** What the database lists of buffers that queries gave back, beyond its own limit, after hours of them (`ingest/stores/README.md`). */
+const listedBytes = 60 * mebibyte;
 /** An idle connection. Measured: 15 kB with 5,000. */
 const connectionBytes = 16 * 1024;
 /** Buffers of the front door that are bounded in bytes, all full at once. */
@@ -88,7 +90,7 @@ function fitMemory(
   databaseBytes: number,
   { memoryBytes }: Machine,
 ): { mqtt: number; share: number; warning?: string } {
-  const fixed = restBytes + databaseBytes;
+  const fixed = restBytes + databaseBytes + listedBytes;
   const grows = bufferBytes + wanted * connectionBytes;
   if (memoryBytes >= fixed + grows) return { mqtt: wanted, share: 1 };
   const remedy = `allow ${mib(fixed + grows)} (the container's memory limit, limits.memory), or lower history.memory or limits.connections`;
