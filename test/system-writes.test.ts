@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
+import { request as httpRequest } from "node:http";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 import { InfluxDB, Point } from "@influxdata/influxdb-client";
 import { encode } from "cborg";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -18,10 +20,14 @@ devices:
   - { id: air-1, class: air-sensor, place: krakow, identifiers: { sensor: esp8266-1234567 } }
   - { id: air-2, class: air-sensor, place: krakow, identifiers: { serial: "7654321" } }
   - { id: em-3, class: electricity-meter, place: krakow, identifiers: { mac: "00:24:be:80:4f:f1" } }
+  - { id: em-4, class: electricity-meter, place: krakow }
+  - { id: em-5, class: electricity-meter, place: krakow }
+  - { id: bin-4, class: bin, place: krakow }
+  - { id: bin-5, class: bin, place: krakow }
   - { id: heat-1, class: heat-meter, place: krakow }
   - { id: room-1, class: air-sensor, place: krakow, identifiers: { name: "2001:db8::1" } }
 credentials:
-  - { user: szkola, secret: "${gateway.secret}", publish: ["influx/#", "airrohr/+", "senml/#"] }
+  - { user: szkola, secret: "${gateway.secret}", publish: ["influx/#", "telegraf/#", "airrohr/+", "senml/#"] }
 `;
 let obieg: Obieg;
 beforeAll(async () => {
@@ -100,6 +106,95 @@ test("curl writes lines as to InfluxDB 1: the bad one is told, the others are re
   ]);
 });
 
+/** Sends as Telegraf 1.30.0 was seen to: its headers in their order; a write is packed, and in chunks without a length. */
+function telegraf(
+  path: string,
+  authorization: string,
+  body: string,
+): Promise<{ status: number | undefined; text: string }> {
+  const isWrite = path !== "/query";
+  const bytes = isWrite ? gzipSync(body) : Buffer.from(body);
+  const headers = [
+    ["Host", new URL(obieg.httpUrl).host],
+    ["User-Agent", "Telegraf/1.30.0 Go/1.26.8"],
+    isWrite ? ["Transfer-Encoding", "chunked"] : ["Content-Length", String(bytes.length)],
+    ["Authorization", authorization],
+    ...(isWrite ? [["Content-Encoding", "gzip"]] : []),
+    ["Content-Type", isWrite ? "text/plain; charset=utf-8" : "application/x-www-form-urlencoded"],
+    ["Accept-Encoding", "gzip"],
+  ].flat();
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(`${obieg.httpUrl}${path}`, { method: "POST", headers }, (response) => {
+      let text = "";
+      response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      response.on("end", () => resolve({ status: response.statusCode, text }));
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+    request.end(bytes);
+  });
+}
+
+/** What Telegraf's `inputs.mem` gathers beside what a device measures. */
+const memory =
+  "active=1574723584i,available=23425478656i,available_percent=92.67762,buffered=130891776i,cached=4842835968i,commit_limit=12638257152i,committed_as=1559748608i,dirty=244482048i,free=18702028800i,high_free=0i,high_total=0i,huge_page_size=2097152i,huge_pages_free=0i,huge_pages_total=0i,inactive=4760555520i,low_free=0i,low_total=0i,mapped=154169344i,page_tables=18595840i,shared=8998912i,slab=780091392i,sreclaimable=716984320i,sunreclaim=63107072i,swap_cached=0i,swap_free=0i,swap_total=0i,total=25276514304i,used=1381945344i,used_percent=5.46731,vmalloc_chunk=0i,vmalloc_total=35184372087808i,vmalloc_used=16674816i,write_back=61440i,write_back_tmp=0i";
+
+test.each([
+  {
+    output: "outputs.influxdb_v2",
+    device: "em-4",
+    path: "/api/v2/write?bucket=any&org=any",
+    authorization: (token: string) => `Token ${token}`,
+  },
+  {
+    output: "outputs.influxdb",
+    device: "em-5",
+    path: "/write?db=telegraf",
+    authorization: (token: string) => `Basic ${Buffer.from(`any:${token}`).toString("base64")}`,
+  },
+])("Telegraf's $output writes a whole batch of its default size, and the readings are found", async (one) => {
+  const authorization = one.authorization(obieg.token);
+  if (one.output === "outputs.influxdb")
+    expect(await telegraf("/query", authorization, "q=CREATE+DATABASE+%22telegraf%22")).toEqual({
+      status: 200,
+      text: '{"results":[{"statement_id":0}]}',
+    });
+  const lines = Array.from(
+    { length: 1_000 },
+    (_, n) => `mem,device=${one.device},host=vm power_w=${n}i,${memory} ${1_795_428_000 + n}000000000\n`,
+  );
+  expect(await telegraf(one.path, authorization, lines.join(""))).toEqual({ status: 204, text: "" });
+  const items = async (): Promise<{ time: string; value: number }[]> =>
+    (
+      (await obieg.api(`/api/v1/readings?device=${one.device}&limit=2000`)).body as {
+        items: { time: string; value: number }[];
+      }
+    ).items;
+  await expect.poll(async () => (await items()).length, { timeout: 20_000 }).toBe(1_000);
+  expect((await items()).map(({ time, value }) => [Date.parse(time), value])).toEqual(
+    lines.map((_, n) => [1_795_428_000_000 + n * 1_000, n]),
+  );
+});
+
+test("Telegraf hears why its token isn't taken, and of a batch with a wrong value what was wrong; the rest is read back", async () => {
+  const path = "/api/v2/write?bucket=any&org=any";
+  const refused = await telegraf(path, "Token wrong", "bins,device=bin-4,host=vm fill_percent=51\n");
+  expect([refused.status, JSON.parse(refused.text)]).toMatchObject([
+    401,
+    { code: "token-unknown", message: "this token is unknown, removed or expired" },
+  ]);
+  const answer = await telegraf(
+    path,
+    `Token ${obieg.token}`,
+    'bins,device=bin-4,host=vm fill_percent="full" 1795428000000000000\nbins,device=bin-4,host=vm fill_percent=52,nonsense=7 1795428060000000000\n',
+  );
+  expect([answer.status, JSON.parse(answer.text)]).toMatchObject([
+    400,
+    { code: "invalid", message: "partial write: bins.fill_percent should be a number dropped=0", line: 1 },
+  ]);
+  await isReadBack("bin-4", ["2026-11-23T10:01:00.000Z fill_percent 52 %"]);
+});
+
 test("curl sends as airrohr's firmware does, and the readings are found in our units", async () => {
   const [status] = await curl(
     "/api/v1/airrohr",
@@ -149,6 +244,12 @@ test.each([
       ],
       "bin-3": ["2026-11-23T10:00:00.250Z weight_kg 8.12 kg"],
     },
+  },
+  {
+    what: "Telegraf's outputs.mqtt under its own topic, whatever the measurement is called",
+    topic: "telegraf/vm/s",
+    payload: "s,device=bin-5,host=vm fill_percent=61 1795428000000000000\n",
+    devices: { "bin-5": ["2026-11-23T10:00:00.000Z fill_percent 61 %"] },
   },
   {
     what: "an airrohr",
