@@ -163,6 +163,15 @@ test("what InfluxDB's clients ask before they write is answered", async () => {
     const ping = await server.app.inject({ method, url: "/ping" });
     expect([ping.statusCode, ping.body, ping.headers["x-influxdb-version"]]).toEqual([204, "", "0"]);
     expect((await server.app.inject({ method, url: "/health" })).statusCode).toBe(200);
+    // InfluxDB's Python clients 5.3.2 and 1.50.0 send their token here too.
+    for (const authorization of [`Token ${server.tokens.operator}`, basic("any", server.tokens.operator)])
+      for (const [url, status] of [
+        ["/ping", 204],
+        ["/health", 200],
+      ] as const)
+        expect((await server.app.inject({ method, url, headers: { authorization } })).statusCode).toBe(
+          status,
+        );
   }
   expect((await server.app.inject("/health")).json()).toMatchObject({ name: "obieg", status: "pass" });
   server.view.readiness = { ready: false, reasons: [{ code: "journal-full", message: "full" }] };
