@@ -97,6 +97,7 @@ test("every quantity of the vocabulary is described as Home Assistant takes it: 
     return !units.includes(unit) || !classes.includes(statistics);
   });
   expect(wrong).toEqual([]);
+  expect(entityOf("error_flags", facts)).not.toHaveProperty("state_class");
 });
 
 test("no two quantities have one name, in either language: a device may send both", () => {
