@@ -26,12 +26,13 @@ export const sessionsFault: StateFault = {
 const fault = ({ code, remedy }: StateFault, file: string, why: string): ObiegError =>
   new ObiegError(code, `${file} ${why}: ${remedy}`, { detail: { file } });
 
-// Two pages begin an LMDB file, each with a header of 24 bytes and a meta: magic, version, address, size of the map, two trees, last page, transaction.
+// Two pages begin an LMDB file, each with a header of 24 bytes and a meta: magic, version, address, size of the map (24 bytes), two
+// trees of 48 bytes each (the first begins with the size of a page), last page, transaction.
 const magic = 0xbeefc0de;
 const magicAt = 24;
 const pageSizeAt = 48;
-const lastPageAt = 136;
-const transactionAt = 144;
+const lastPageAt = 144;
+const transactionAt = 152;
 const headBytes = 65_536;
 
 /**
