@@ -88,16 +88,32 @@ test("metrics are told by their aliases, one by one and by the index that many g
   );
 });
 
+const floatRead = (value: number): number => {
+  const metrics = [{ name: "m", type: "Float", value }];
+  const parsed = parse(sparkplugBytes({ timestamp: 1, metrics } as SparkplugPayload));
+  return Number(parsed.kind === "parsed" ? parsed.fields[0]?.value : undefined);
+};
+
 test("a float is read as the shortest decimal that is the same in single precision", () => {
+  expect([0.1, 0.7, 50.02, 21.5, 16_777.217].map(floatRead)).toEqual([0.1, 0.7, 50.02, 21.5, 16_777.217]);
   fc.assert(
     fc.property(fc.float({ noNaN: true }), (value) => {
-      const parsed = parse(
-        sparkplugBytes({ timestamp: 1, metrics: [{ name: "m", type: "Float", value }] } as SparkplugPayload),
-      );
-      const [field] = parsed.kind === "parsed" ? parsed.fields : [];
+      const read = floatRead(value);
       // Zero has no sign here.
-      expect(Math.fround(Number(field?.value))).toBe(value + 0);
-      expect(String(field?.value).length).toBeLessThanOrEqual(String(value).length);
+      expect(Math.fround(read)).toBe(value + 0);
+      const digits = [6, 7, 8, 9].find((most) => Math.fround(Number(read.toPrecision(most))) === value + 0);
+      expect(Number(read.toPrecision(digits))).toBe(read);
+      expect(String(read).length).toBeLessThanOrEqual(String(value).length);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a decimal of six digits that was sent as a float is read as it was", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 999_999 }), fc.integer({ min: 0, max: 9 }), (whole, places) => {
+      const decimal = Number(`${whole}e-${places}`);
+      expect(floatRead(decimal)).toBe(decimal);
     }),
     { numRuns: 300 },
   );

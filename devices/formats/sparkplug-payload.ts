@@ -52,7 +52,8 @@ function decimalOf(single: number): number {
     const short = Number(single.toPrecision(digits));
     if (Math.fround(short) === single) return short;
   }
-  return single;
+  // Nine always tell it from its neighbours.
+  return Number(single.toPrecision(9));
 }
 
 /** Reads each field of a message that `take` knows (by answering true), and passes over the others. */
