@@ -1,11 +1,22 @@
 import { expect, test } from "vitest";
-import { bookedTotal, modulusOf, type Reading, type Register, updateMeter } from "../ingest/meters/index.js";
+import {
+  anchorIn,
+  bookedTotal,
+  modulusOf,
+  readLife,
+  readMeter,
+  type Reading,
+  type Register,
+  updateMeter,
+} from "../ingest/meters/index.js";
 import {
   at,
   electricity,
+  entry,
   hourMs,
   left,
   meterOf,
+  minuteMs,
   noonMs,
   options,
   quarters,
@@ -246,3 +257,34 @@ test("a value that the register can't show counts for nothing", () => {
   ]);
   expect(rows(account)).toEqual([["0-45", 3, "estimated", "gap"]]);
 });
+
+/** Steps of the last digit above 600: what came before a run and after a wild 0, the run, and which of it is an anchor. */
+const runs: { run: string; before: number[]; steps: number[]; anchor?: number }[] = [
+  { run: "of three readings that rise, and rise again", before: [], steps: [0, 6, 12, 18], anchor: 3 },
+  { run: "of two readings that rise, and end below what is believed", before: [0, 0, 14], steps: [0, 7, 13] },
+  { run: "that rises once, to what is believed", before: [0, 0, 8], steps: [0, 0, 7, 7] },
+  { run: "that rises twice, to what was believed before it fell", before: [6, 4, 2], steps: [0, 4, 4, 8] },
+  { run: "that rises clear of what it fell from", before: [6, 4, 2], steps: [0, 6, 6, 12], anchor: 3 },
+];
+
+test.each(runs)(
+  "a run $run is an anchor only where nothing can be taken back",
+  ({ before, steps, anchor }) => {
+    const values = [0, ...[...before, ...steps].map((step) => (600_000 + step) / 1_000), 0];
+    const all = values.map((value, index): Reading => {
+      return { timeMs: noonMs + index * 15 * minuteMs, value, sequence: index };
+    });
+    const entries = [entry.installed(0, electricity)];
+    const since = all.slice(1 + before.length);
+    const [fromMs, toMs] = [since[0]?.timeMs ?? 0, at(40)];
+    const found = anchorIn(readLife(entries).spans, since, { fromMs, toMs });
+    expect(since.findIndex(({ timeMs }) => timeMs === found)).toBe(anchor ?? -1);
+    const after = (readings: readonly Reading[]) => {
+      const { intervals } = readMeter(entries, readings, at(40), options);
+      return intervals.filter((one) => one.fromMs >= (since[anchor ?? 0]?.timeMs ?? 0));
+    };
+    // What isn't an anchor would have given something else.
+    if (anchor === undefined) expect(after(since)).not.toEqual(after(all));
+    else expect(after(since)).toEqual(after(all));
+  },
+);

@@ -3,8 +3,12 @@ import { canShow, type Reading, stepBetween } from "./reading.js";
 
 /** Readings of a plain run that are believed wherever the register was thought to stand: a jump or a fall needs three that agree. */
 const convincing = 3;
-/** Steps of the last digit that a run must rise by: more than two end a branch, and more than two pass over noise. */
-const rising = 3;
+/**
+ * Steps of the last digit that a run must rise by, twice. A reading up to six steps above a run's first may be what was believed, of
+ * which readings that fell by two steps each have taken nothing back; only what is more than two above it does: more than eight, and
+ * what binary fractions may hide.
+ */
+const rising = 5;
 
 /**
  * The earliest time from which a run over these readings alone stands as a run over all readings of the meter would, whatever
@@ -12,7 +16,7 @@ const rising = 3;
  * Shape: `readings` in order, all there are of the half-open range; `spans` those of the meter's life.
  *
  * A register's first reading is such a point. So is the end of a plain run: after three readings that follow one another the
- * register is believed to stand there at the latest, and once it has risen by more than two steps from then on, what was
+ * register is believed to stand there, or within a few steps of it, at the latest; and once it has risen clear of those, what was
  * believed before can't be taken back any more.
  */
 export function anchorIn(
