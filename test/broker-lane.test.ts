@@ -115,6 +115,23 @@ test("what isn't admitted isn't acknowledged, nor anything after it; what was be
   expect(door.refused()).toMatchObject({ "journal-full": 1 });
 });
 
+test("a payload a byte above the limit is refused, however small the limit; what came before it is acknowledged", async () => {
+  door = await openFrontDoor({ dir, limits: { messageBytes: 100 } });
+  const raw = await door.socket();
+  raw.send(connectPacket("tools"));
+  await until(
+    async () => raw.received().length,
+    (length) => length === 4,
+  );
+  const sized = (messageId: number, size: number): Packet =>
+    ({ ...publishPacket(messageId), payload: Buffer.alloc(size, "9") }) as Packet;
+  raw.send(sized(1, 100), sized(2, 101), sized(3, 1));
+  await raw.closed;
+  expect(answered(raw.received())).toEqual([1]);
+  expect(door.admitted.map(({ payload }) => payload.length)).toEqual([100]);
+  expect(door.refused()).toEqual({ "message-too-large": 1 });
+});
+
 test("a publisher that waits for nothing is read no further than its bound, in pieces however small; others are served", async () => {
   const held: (() => void)[] = [];
   let bytes = 0;

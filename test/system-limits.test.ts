@@ -7,6 +7,7 @@ import { afterEach, expect, test } from "vitest";
 import { parseConfig } from "../config.js";
 import { fitToMachine } from "../machine.js";
 import { secrets, testCity } from "./support/city.js";
+import { mosquittoPub } from "./support/mosquitto.js";
 import {
   makeFolder,
   type Obieg,
@@ -210,4 +211,47 @@ test.skipIf(!mayMakeCgroup)("in a container of 512 MiB it lives under load, with
   expect(await obieg.stop()).toBe(0);
   running.length = 0;
   rmdirSync(cgroup);
+});
+
+/** What the bridge says of its devices, filled up to a size with white space. */
+const exposedIn = (unit: string, bytes: number): Buffer => {
+  const exposes = [{ type: "numeric", name: "power", property: "power", access: 1, unit }];
+  const device = { friendly_name: "gniazdko", type: "Router", definition: { model: "TS011F", exposes } };
+  return Buffer.from(JSON.stringify([device]).padEnd(bytes));
+};
+
+test("a Zigbee2MQTT bridge's list is learned from up to the limit of a message; above it is refused by its size, counted, and the next message taken", async () => {
+  const bridge = { user: "z2m", secret: "the secret of z2m" };
+  const city = testCity({
+    devices: ["{ id: plug-z, class: electricity-meter, place: krakow, identifiers: { name: gniazdko } }"],
+    credentials: [`{ user: z2m, secret: "${bridge.secret}", publish: ["zigbee2mqtt/#"] }`],
+  });
+  const obieg = await start({ city, config: "limits: { messageBytes: 64KiB }" });
+  const send = async (topic: string, payload: Buffer | string, ...more: string[]): Promise<boolean> =>
+    (await mosquittoPub(obieg.mqttPort, bridge, `zigbee2mqtt/${topic}`, payload, more)).code === 0;
+  const powers = async (): Promise<number[]> => {
+    const { body } = await obieg.api("/api/v1/readings?device=plug-z");
+    return (body as { items: { value: number }[] }).items.map(({ value }) => value);
+  };
+  expect(await send("bridge/devices", exposedIn("kW", 65_536), "-r")).toBe(true);
+  expect(await send("gniazdko", '{"power": 1}')).toBe(true);
+  expect(await until(powers, (all) => all.length > 0)).toEqual([1_000]);
+  const sizes: [bytes: number, reason: string, other: string][] = [
+    [65_537, "message-too-large", "packet-too-large"],
+    // With what stands before it, as long as a message, a topic and 1,024 bytes may be together; and longer.
+    [66_786, "message-too-large", "packet-too-large"],
+    [66_787, "packet-too-large", "message-too-large"],
+  ];
+  for (const [index, [bytes, reason, other]] of sizes.entries()) {
+    const before = await refusals(obieg);
+    expect(await send("bridge/devices", exposedIn("W", bytes), "-r")).toBe(false);
+    const after = await until(
+      () => refusals(obieg),
+      (now) => (now[reason] ?? 0) > (before[reason] ?? 0),
+    );
+    expect(after[other]).toBe(before[other]);
+    const power = index + 2;
+    expect(await send("gniazdko", `{"power": ${power}}`)).toBe(true);
+    expect((await until(powers, (all) => all.length >= power)).at(-1)).toBe(power * 1_000);
+  }
 });
