@@ -49,8 +49,11 @@ export interface Intake {
   keep(judged: readonly Judged[]): Promise<void>;
 }
 
-/** Opens it for a role: who has it sends for every device, anybody else for those of their token. */
-export function openIntake({ view, clock }: RouteParts, role: "operator"): Intake {
+/** Who may send: an operator for every device, anybody else for those of their token, which may come by any scheme. */
+export const senders = { role: "operator", orPublisher: "payload", anyScheme: true } as const;
+
+/** Opens it for {@link senders}. */
+export function openIntake({ view, clock }: RouteParts): Intake {
   const codecs = openCodecs(view.registry);
   return {
     judge(request, topic, payload) {
@@ -58,7 +61,7 @@ export function openIntake({ view, clock }: RouteParts, role: "operator"): Intak
       const message = { topic, payload, user, receivedMs: clock() };
       const decoded = codecs(topic)?.decode({ ...message, clientId: "http", qos: 1 }, view.registry);
       const told = decoded ? partsOf(decoded) : [];
-      if (!hasRole(request.principal, role)) {
+      if (!hasRole(request.principal, senders.role)) {
         const globs = request.principal?.publishesFor ?? [];
         for (const { device } of told)
           if (device !== undefined && !globs.some((glob) => matchesGlob(glob, device)))

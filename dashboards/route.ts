@@ -55,6 +55,15 @@ export type Api = FastifyInstance<
   ZodTypeProvider
 >;
 
+/** Adds routes whose body comes as it was sent: bytes, whatever its type. */
+export function withRawBodies(app: Api, add: (api: Api) => void): void {
+  void app.register(async (raw) => {
+    raw.removeAllContentTypeParsers();
+    raw.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+    add(raw as unknown as Api);
+  });
+}
+
 /** What the routes work with. */
 export interface RouteParts {
   view: IngestView;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import type { Command } from "commander";
 import { type ImportFault, ObiegError } from "../../devices/index.js";
-import { type ClientFlags, findService } from "./address.js";
+import { type ClientFlags, findService, type Service } from "./address.js";
 import { askService } from "./call.js";
 import { say, sayJson } from "./print.js";
 
@@ -57,11 +57,9 @@ const sayFaults = (file: string, faults: readonly ImportFault[], count: number):
 };
 
 /** True when something waits in quarantine because its device wasn't known. */
-async function isAnyUnknown(flags: ClientFlags): Promise<boolean> {
+async function isAnyUnknown(service: Service): Promise<boolean> {
   const query = { status: "open", reason: "unknown-device", limit: 1 };
-  const { items } = await askService<{ items: unknown[] }>(findService(flags, process.env), "/quarantine", {
-    query,
-  });
+  const { items } = await askService<{ items: unknown[] }>(service, "/quarantine", { query });
   return items.length > 0;
 }
 
@@ -77,9 +75,10 @@ export function addImportCommand(device: Command, make: Maker): void {
       if (type === undefined)
         throw new ObiegError("bad-argument", `${file} isn't called .csv, .tsv, .txt, .yaml or .yml`);
       const bytes = readFile(file);
+      const service = findService(flags, process.env);
       let report: Report;
       try {
-        report = await askService<Report>(findService(flags, process.env), "/devices/import", {
+        report = await askService<Report>(service, "/devices/import", {
           method: "POST",
           query: { dryRun: flags.dryRun ?? false, skipFaulty: flags.skipFaulty ?? false },
           raw: { type, bytes },
@@ -95,7 +94,7 @@ export function addImportCommand(device: Command, make: Maker): void {
       sayFaults(file, report.faults, report.faultCount);
       const counts = `${report.added} added, ${report.changed} changed, ${report.unchanged} as they were, of ${report.rows}`;
       say(report.applied ? `imported: ${counts}` : `would be: ${counts}; nothing was changed`);
-      if (report.applied && (await isAnyUnknown(flags)))
+      if (report.applied && (await isAnyUnknown(service)))
         say(
           "Messages of unknown devices wait. Take those of the devices that are known now: obieg quarantine replay --reason unknown-device",
         );

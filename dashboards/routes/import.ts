@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type ImportFault, type ImportFormat, readDevices } from "../../devices/index.js";
 import { auditOf, whoOf } from "../access.js";
 import { HttpProblem, refusedByRegistry, type RequestFault } from "../problem.js";
-import { answers, type Api, type RouteParts } from "../route.js";
+import { answers, type Api, type RouteParts, withRawBodies } from "../route.js";
 
 const mostFileBytes = 16 * 2 ** 20;
 const mostTold = 1_000;
@@ -37,10 +37,7 @@ const toldOf = (fault: ImportFault): RequestFault => ({ path: "/body", ...fault 
 
 /** `/devices/import`: many devices from a file. */
 export function importRoutes(app: Api, { view, users }: RouteParts): void {
-  void app.register(async (raw) => {
-    raw.removeAllContentTypeParsers();
-    raw.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
-    const api = raw as unknown as Api;
+  withRawBodies(app, (api) => {
     api.post(
       "/devices/import",
       {

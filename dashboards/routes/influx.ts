@@ -2,9 +2,9 @@ import { STATUS_CODES } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { batchesOf, type Fault } from "../../devices/index.js";
-import { bodyOf, openIntake, type Judged } from "../intake.js";
+import { bodyOf, type Judged, openIntake, senders } from "../intake.js";
 import { HttpProblem, pathOf, sendProblem } from "../problem.js";
-import type { Api, RouteParts } from "../route.js";
+import { type Api, type RouteParts, withRawBodies } from "../route.js";
 
 /** How InfluxDB 1 and 2 write precisions, and the topic's last level that means it. */
 const precisions: ReadonlyMap<string, string> = new Map(
@@ -46,7 +46,7 @@ function statementOf(request: FastifyRequest): string {
 }
 
 /** `/ping`, `/health`, `/query`: what InfluxDB's clients ask before they write. */
-function askedBefore(api: Api, { view }: RouteParts, config: object, version: string): void {
+function askedBefore(api: Api, { view }: RouteParts, version: string): void {
   const methods = ["GET", "HEAD"];
   const hidden = { schema: { hide: true } };
   // Open to all; clients send their token here too.
@@ -72,7 +72,7 @@ function askedBefore(api: Api, { view }: RouteParts, config: object, version: st
   api.route({
     method: ["GET", "POST"],
     url: "/query",
-    config,
+    config: senders,
     ...hidden,
     handler: (request, reply) => {
       const asked = /^\s*(create|show)\s+databases?\b/i.exec(statementOf(request))?.[1]?.toLowerCase();
@@ -91,8 +91,7 @@ function askedBefore(api: Api, { view }: RouteParts, config: object, version: st
 /** `/write`, `/api/v2/write` and what goes before them: where Telegraf and InfluxDB's clients send to as they do to InfluxDB. */
 export function influxRoutes(app: Api, parts: RouteParts, version: string): void {
   const { limits } = parts;
-  const config = { role: "operator", orPublisher: "payload", anyScheme: true } as const;
-  const intake = openIntake(parts, config.role);
+  const intake = openIntake(parts);
 
   /** Puts a body into the journal, in as many messages as it needs; gives what is wrong with its lines, and where. */
   const write = async (
@@ -122,16 +121,13 @@ export function influxRoutes(app: Api, parts: RouteParts, version: string): void
     return { faults, line, isTaken: judged.some(({ isTaken }) => isTaken) };
   };
 
-  void app.register(async (raw) => {
-    raw.removeAllContentTypeParsers();
-    raw.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
-    raw.setErrorHandler(sendToClient);
-    const api = raw as unknown as Api;
-    askedBefore(api, parts, config, version);
+  withRawBodies(app, (api) => {
+    api.setErrorHandler(sendToClient);
+    askedBefore(api, parts, version);
     for (const path of ["/write", "/api/v2/write"])
       api.post(
         path,
-        { bodyLimit: limits.maxWriteBytes, config, schema: { hide: true } },
+        { bodyLimit: limits.maxWriteBytes, config: senders, schema: { hide: true } },
         async (request, reply) => {
           const { precision = "ns" } = request.query as { precision?: unknown };
           const unit = typeof precision === "string" ? precisions.get(precision) : undefined;

@@ -3,7 +3,16 @@ import { whoOf } from "../access.js";
 import { readingSchema, seriesPointSchema } from "../api.js";
 import { HttpProblem } from "../problem.js";
 import { deviceIdSchema, given, idSchema, listParts, manyOf, rangeParts } from "../query.js";
-import { answerList, answers, type Api, devicesAsked, listOf, pageIn, type RouteParts } from "../route.js";
+import {
+  answerList,
+  answers,
+  type Api,
+  devicesAsked,
+  listOf,
+  pageIn,
+  type RouteParts,
+  withRawBodies,
+} from "../route.js";
 import { pointOf, readingOf } from "../shape.js";
 import { checkSteps, stepParts } from "../steps.js";
 
@@ -123,10 +132,8 @@ export function readingsRoutes(api: Api, parts: RouteParts): void {
     },
   );
 
-  void api.register(async (raw) => {
-    raw.removeAllContentTypeParsers();
-    raw.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
-    (raw as unknown as Api).post(
+  withRawBodies(api, (raw) => {
+    raw.post(
       "/readings/:device",
       {
         bodyLimit: limits.maxMessageBytes,

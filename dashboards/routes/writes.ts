@@ -1,24 +1,20 @@
 import { z } from "zod";
 import { isIdentifier, isTopic } from "../../devices/index.js";
-import { bodyOf, openIntake } from "../intake.js";
+import { bodyOf, openIntake, senders } from "../intake.js";
 import { HttpProblem } from "../problem.js";
-import { answers, type Api, type RouteParts } from "../route.js";
+import { answers, type Api, type RouteParts, withRawBodies } from "../route.js";
 
 /** `/api/v1/airrohr`: where sensor.community's firmware sends to. */
 export function writesRoutes(app: Api, parts: RouteParts): void {
   const { limits } = parts;
-  const config = { role: "operator", orPublisher: "payload", anyScheme: true } as const;
-  const intake = openIntake(parts, config.role);
+  const intake = openIntake(parts);
 
-  void app.register(async (raw) => {
-    raw.removeAllContentTypeParsers();
-    raw.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
-    const api = raw as unknown as Api;
+  withRawBodies(app, (api) => {
     api.post(
       "/api/v1/airrohr",
       {
         bodyLimit: limits.maxMessageBytes,
-        config,
+        config: senders,
         schema: {
           tags: ["readings"],
           summary: "Send as sensor.community's firmware does to a custom API; 202 once it is on disk",

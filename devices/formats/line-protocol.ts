@@ -189,21 +189,18 @@ export function* readLines(text: string): Generator<Point | BadLine, void> {
   let line = 1;
   while (reader.at < text.length) {
     const from = reader.at;
+    let found: Omit<Point, keyof Extent> | Omit<BadLine, keyof Extent> | undefined;
     try {
-      const point = reader.point();
-      if (point) {
-        reader.leave();
-        yield { ...point, line, from, to: reader.at };
-      }
+      found = reader.point();
     } catch (error) {
       if (!(error instanceof LineFault)) throw error;
       // Whatever an open quote ran over is read again as lines of its own.
       reader.at = from;
       const [start = ""] = text.slice(from, from + 80).split("\n", 1);
-      reader.leave();
-      yield { line, from, to: reader.at, reason: error.message, text: start };
+      found = { reason: error.message, text: start };
     }
     reader.leave();
+    if (found) yield { ...found, line, from, to: reader.at };
     reader.at += 1;
     for (let at = from; at < reader.at; at++) if (text.charCodeAt(at) === newline) line += 1;
   }

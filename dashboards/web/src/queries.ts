@@ -15,7 +15,7 @@ import {
   type Session,
 } from "./api.ts";
 import { readStrangers, type Stranger } from "./strangers.ts";
-import { rankOf } from "./words/vocabulary.ts";
+import { byInterest } from "./words/vocabulary.ts";
 
 const overviewMs = 15_000;
 const listMs = 60_000;
@@ -136,7 +136,7 @@ export const isAway = (device: Device, nowMs: number): boolean => {
 
 /** The value that stands for a device at a glance; undefined when it never sent one. */
 export const foremostOf = (device: Device): Device["latest"][number] | undefined =>
-  [...device.latest].sort((a, b) => rankOf(a.quantity) - rankOf(b.quantity))[0];
+  [...device.latest].sort(byInterest)[0];
 
 /** The battery as the device tells it; `low` under 20 %. */
 export const batteryOf = (device: Device): { value: number; unit: string; low: boolean } | undefined => {

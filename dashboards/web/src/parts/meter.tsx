@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import type { Device } from "../api.ts";
 import { type Interval, type Mark, readIntervals, readMeter, type Register } from "../meter.ts";
 import { fill, useSay } from "../say.tsx";
-import { rankOf } from "../words/vocabulary.ts";
+import { byInterest } from "../words/vocabulary.ts";
 import { Loaded, Pill, type Tone } from "./states.tsx";
 
 const refreshMs = 60_000;
@@ -16,7 +16,7 @@ const tones: Record<Mark, Tone> = { measured: "good", estimated: "warn", correct
 const presentOf = (registers: readonly Register[]): Register[] => {
   const counting = registers.filter(({ to }) => to === null);
   const present = counting.length > 0 ? counting : registers.slice(-1);
-  return present.toSorted((a, b) => rankOf(a.quantity) - rankOf(b.quantity));
+  return present.toSorted(byInterest);
 };
 
 function RegisterFacts({ register }: { register: Register }): ReactNode {

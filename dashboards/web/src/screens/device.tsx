@@ -22,7 +22,7 @@ import {
 } from "../points.ts";
 import { foremostOf, heardAt, useAlerts, useDevices, usePlaceName, useQuantities } from "../queries.ts";
 import { fill, useSay } from "../say.tsx";
-import { rankOf } from "../words/vocabulary.ts";
+import { byInterest } from "../words/vocabulary.ts";
 import { StandingPill } from "./devices.tsx";
 
 const Chart = lazy(async () => ({ default: (await import("../chart.tsx")).Chart }));
@@ -59,7 +59,7 @@ function LatestValues({ device }: { device: DeviceEntry }): ReactNode {
   const say = useSay();
   const nowMs = useNow(5000);
   const quantities = useQuantities().data;
-  const values = [...device.latest].sort((a, b) => rankOf(a.quantity) - rankOf(b.quantity));
+  const values = [...device.latest].sort(byInterest);
   return (
     <section className="card" aria-labelledby="latest">
       <h2 id="latest">{say.w.device.now}</h2>
@@ -93,7 +93,7 @@ function Controls({ device, quantity }: { device: DeviceEntry; quantity: string 
         value={quantity}
         onChange={(event) => change({ quantity: event.currentTarget.value })}
         data={[...device.latest]
-          .sort((a, b) => rankOf(a.quantity) - rankOf(b.quantity))
+          .sort(byInterest)
           .map(({ quantity: name }) => ({ value: name, label: say.quantity(name) }))}
       />
       <SegmentedControl

@@ -118,8 +118,12 @@ export const reasonName = (code: string, language: Language): string | undefined
 export const unitSign = (unit: string): string => units[unit] ?? unit;
 
 /** Place of a quantity in the order of interest; small first. Housekeeping (battery, radio) comes last. */
-export const rankOf = (quantity: string): number => {
+const rankOf = (quantity: string): number => {
   if (/^(battery|rssi|snr|link)_/.test(quantity)) return 1000;
   const place = foremost.indexOf(quantity);
   return place === -1 ? 100 : place;
 };
+
+/** Orders by interest, what one looks for first first. */
+export const byInterest = (one: { quantity: string }, other: { quantity: string }): number =>
+  rankOf(one.quantity) - rankOf(other.quantity);
