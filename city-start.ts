@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync } from "node:fs";
 import type { Logger } from "pino";
 import {
   demoCityFile,
@@ -8,7 +7,7 @@ import {
   demoPast,
   demoSinceMs,
 } from "./devices/demo/index.js";
-import { type CityFile, type CityRegistry, newSecret, ObiegError, parseCity } from "./devices/index.js";
+import { type CityFile, type CityRegistry, newSecret, ObiegError, readCityFile } from "./devices/index.js";
 import type { EmbeddedHistory } from "./ingest/stores/history.js";
 import type { StateStore } from "./ingest/stores/state.js";
 import { Zone } from "./ingest/stores/zone.js";
@@ -16,8 +15,7 @@ import { Zone } from "./ingest/stores/zone.js";
 function readCity(file: string, env: Readonly<Record<string, string | undefined>> = process.env): CityFile {
   if (!existsSync(file))
     throw new ObiegError("city-invalid", `${file} isn't there: give a city file with --city`);
-  const readBeside = (path: string): string => readFileSync(resolve(dirname(file), path), "utf8");
-  return parseCity(readFileSync(file, "utf8"), { file, env, readBeside });
+  return readCityFile(file, env);
 }
 
 /**

@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { Command } from "commander";
-import { ObiegError, parseCity } from "../devices/index.js";
+import { ObiegError, readCityFile } from "../devices/index.js";
 import type { Device, LedgerAccount, NewToken, Token } from "./api.js";
 import { type ClientFlags, findService, type Service } from "./client/address.js";
 import { askService, callService, listService } from "./client/call.js";
@@ -35,8 +34,7 @@ function addCityCommands(program: Command): void {
     .argument("<file>", "city.yaml")
     .option("--dry-run", "only show what would change")
     .action(async (file: string, flags: ClientFlags & { dryRun?: boolean }) => {
-      const readBeside = (path: string): string => readFileSync(resolve(dirname(file), path), "utf8");
-      const city = parseCity(readFileSync(file, "utf8"), { file, env: process.env, readBeside });
+      const city = readCityFile(file);
       const diff = await askService<{ added: Entries; changed: Entries; removed: Entries; applied: boolean }>(
         serviceOf(flags),
         "/city",

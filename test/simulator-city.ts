@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { parse } from "yaml";
 import { demoCityFile } from "../devices/demo/index.js";
-import { type CityFile, type DeviceEntry, parseCity } from "../devices/index.js";
+import { type CityFile, type DeviceEntry, readCityFile } from "../devices/index.js";
 
 interface City {
   places: { id: string; kind: string }[];
@@ -17,12 +16,7 @@ export function demoCity(): City {
 
 /** The demo city as the service reads it. */
 export function demoCityRead(): CityFile {
-  const file = demoCityFile();
-  return parseCity(readFileSync(file, "utf8"), {
-    file,
-    env: { OBIEG_DEMO_SECRET: "the demo's secret" },
-    readBeside: (path) => readFileSync(join(dirname(file), path), "utf8"),
-  });
+  return readCityFile(demoCityFile(), { OBIEG_DEMO_SECRET: "the demo's secret" });
 }
 
 /** The demo city's devices as the registry would hold them. */
