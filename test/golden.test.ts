@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openTestPipeline } from "./support/pipeline.js";
+import { openTestPipeline, storedLines } from "./support/pipeline.js";
 import { type SparkplugPayload, sparkplugBytes } from "./support/sparkplug.js";
 import { openSharedHistory, type SharedHistory } from "./support/shared-history.js";
 
@@ -50,8 +50,6 @@ test.each(names)("golden case %s", async (name) => {
         receivedMs: Date.parse(receivedAt),
       })),
     );
-    const { items: readings } = await works.history.readings({ limit: 1_000 });
-    const { items: quarantined } = await works.history.quarantine({ limit: 1_000 });
     const accounts = await works.history.ledger({ fromDay: "2026-01-01", toDay: "2026-12-31" });
     expect(accounts.filter(({ balanced }) => !balanced)).toEqual([]);
     expect(accounts.reduce((sum, { messages }) => sum + messages.received, 0)).toBe(input.length);
@@ -65,20 +63,7 @@ test.each(names)("golden case %s", async (name) => {
           ? [{ device: id, online: presence.online, since: new Date(presence.sinceMs).toISOString() }]
           : [];
       }),
-      ...readings.map(({ device, quantity, value, unit, timeMs, attributes }) => ({
-        device,
-        quantity,
-        value,
-        unit,
-        time: new Date(timeMs).toISOString(),
-        attributes,
-      })),
-      ...quarantined.map(({ reason, device, whole, paths }) => ({
-        quarantined: reason,
-        device,
-        whole,
-        paths,
-      })),
+      ...(await storedLines(works)),
     ];
     const inOrder = (list: unknown[]): unknown[] =>
       list.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import type { Format } from "../devices/formats/format.js";
 import { interpret } from "../devices/formats/interpret.js";
 import { covers } from "../devices/index.js";
-import { openTestPipeline } from "./support/pipeline.js";
+import { openTestPipeline, storedLines } from "./support/pipeline.js";
 
 const devices = join(import.meta.dirname, "../devices");
 const section = readFileSync(join(devices, "README.md"), "utf8")
@@ -36,19 +36,7 @@ test("the format that the README shows compiles, and gives what its golden folde
     await works.take([
       { topic: topic ?? "", payload: payload ?? "", receivedMs: Date.parse(receivedAt ?? "") },
     ]);
-    const { items: readings } = await works.history.readings({ limit: 100 });
-    const { items: refused } = await works.history.quarantine({ limit: 100 });
-    const got = [
-      ...readings.map(({ device, quantity, value, unit, timeMs, attributes }) => ({
-        device,
-        quantity,
-        value,
-        unit,
-        time: new Date(timeMs).toISOString(),
-        attributes,
-      })),
-      ...refused.map(({ reason, device, whole, paths }) => ({ quarantined: reason, device, whole, paths })),
-    ];
+    const got = await storedLines(works);
     const expected = block("jsonl")
       .split("\n")
       .map((line) => JSON.parse(line) as object);

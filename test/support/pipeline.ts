@@ -137,3 +137,20 @@ export async function openTestPipeline(
     },
   };
 }
+
+/** What history holds, as golden cases write it: readings with their time in words, and what was quarantined. */
+export async function storedLines({ history }: Pick<TestPipeline, "history">): Promise<object[]> {
+  const { items: readings } = await history.readings({ limit: 1_000 });
+  const { items: quarantined } = await history.quarantine({ limit: 1_000 });
+  return [
+    ...readings.map(({ device, quantity, value, unit, timeMs, attributes }) => ({
+      device,
+      quantity,
+      value,
+      unit,
+      time: new Date(timeMs).toISOString(),
+      attributes,
+    })),
+    ...quarantined.map(({ reason, device, whole, paths }) => ({ quarantined: reason, device, whole, paths })),
+  ];
+}
