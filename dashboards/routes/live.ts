@@ -52,11 +52,15 @@ export function liveRoutes(api: Api, { view, feed, users }: RouteParts): void {
         lastId: request.headers["last-event-id"],
         isAllowed,
       });
-      return reply
-        .header("content-type", "text/event-stream; charset=utf-8")
-        .header("cache-control", "no-store")
-        .header("x-accel-buffering", "no")
-        .send(stream);
+      return (
+        reply
+          .header("content-type", "text/event-stream; charset=utf-8")
+          .header("cache-control", "no-store")
+          .header("x-accel-buffering", "no")
+          // Nothing follows a feed on its connection: a stop needn't wait for it.
+          .header("connection", "close")
+          .send(stream)
+      );
     },
   );
 }
