@@ -210,6 +210,17 @@ test("a fall to nearly nothing is held back, then booked in doubt, then for cert
   ]);
 });
 
+test("what was believed by what came after it is looked at anew when something comes between", () => {
+  const jump = quarters(5_000, 5_100, 5_101, 5_102);
+  // The jump took three readings that agree; one that doesn't comes late between the second and the third.
+  const late: Reading = { timeMs: at(2) + 5 * minuteMs, value: 4_990, sequence: 5 };
+  const before = meterOf(electricity, jump);
+  expect(rows(before)[0]).toEqual(["0-15", 0, "suspect", "jump"]);
+  const { account } = updateMeter(before, { readings: [late] });
+  expect(rows(account)).toEqual([]);
+  expect(account).toEqual(meterOf(electricity, [...jump, late]));
+});
+
 test("a jump that stays is no flow: it stands apart once two more readings agree", () => {
   const jump = quarters(5_000, 5_100, 5_101);
   expect(meterOf(electricity, jump).held?.readings.map(({ value }) => value)).toEqual([5_100, 5_101]);

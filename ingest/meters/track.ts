@@ -18,7 +18,7 @@ export interface Point {
   lowerBound: boolean;
   /** True when nothing has confirmed it. */
   doubt: boolean;
-  /** True when nothing that comes later can take it back, so that a run may begin here. */
+  /** True when nothing that comes later can take it back, and nothing later was needed to believe it, so that a run may begin here. */
   settled: boolean;
 }
 
@@ -191,7 +191,7 @@ export class Follower {
     const branch = this.#branch;
     if (branch && point.reading.value - branch.low > 2 * this.#register.resolution) this.#branch = undefined;
     else if (branch) branch.low = Math.min(branch.low, point.reading.value);
-    this.#points.push({ ...point, settled: this.isSettled });
+    this.#points.push({ ...point, settled: this.isSettled && point.reading.timeMs === this.#latestMs });
   }
 
   #dropPending(): void {
