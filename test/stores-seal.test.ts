@@ -11,6 +11,8 @@ const dayMs = 86_400_000;
 const steps: SeriesQuery["step"][] = [600_000, 3_600_000, 7_200_000, "hour", "day", "week", "month", "year"];
 
 /** Everything a reader can ask, as one comparable answer. */
+const hourMs = 3_600_000;
+
 async function answers(history: EmbeddedHistory, fromMs: number, toMs: number): Promise<unknown> {
   const readings = await history.readings({ limit: 10_000 });
   const series = await Promise.all(
@@ -72,6 +74,25 @@ test("sealing and resealing change no answer", async () => {
     ),
     { numRuns: 8 },
   );
+});
+
+test("where two devices report at the same moments, sealing and resealing change no answer", async () => {
+  const { history, clock } = await openTestHistory();
+  const base = Date.parse("2026-03-26T00:00:00+01:00");
+  clock.nowMs = base + 9 * dayMs;
+  const both = (hours: readonly number[], devices: readonly string[]): ReturnType<typeof valueAt>[] =>
+    hours.flatMap((hour) =>
+      devices.map((device) => valueAt(base + hour * hourMs, hour + (device === "d0" ? 0.5 : 0), { device })),
+    );
+  const hours = Array.from({ length: 36 }, (_, n) => n * 4);
+  for (const batch of [both(hours, ["d1", "d0"]), both([1, 50, 143], ["d0", "d1"])]) {
+    await take(history, batch);
+    const before = await answers(history, base + hourMs, base + 5.5 * dayMs);
+    await history.maintain(clock.nowMs);
+    expect((await history.status()).hotRows).toBe(0);
+    expect(await answers(history, base + hourMs, base + 5.5 * dayMs)).toEqual(before);
+  }
+  await history.close();
 });
 
 test("days are sealed when their hot days are over, and late data makes a new revision", async () => {

@@ -32,12 +32,22 @@ interface Plan {
   days: TimeRange | undefined;
 }
 
+/** Series that a key tells apart; times are counted from 2000 on, so that a key fits 63 bits until 2069. */
+const mostSeries = 2 ** 22;
+const firstMs = Date.UTC(2000, 0, 1);
+
+/** The newest value and its time; of several at the same time that of the highest series, whichever row is read first. */
+const newest = (value: string, time: string): string => {
+  const key = `(${time} - ${firstMs}) * ${mostSeries} + series`;
+  return `max(${time})::double as last_t, max(${key}) % ${mostSeries} as last_series, arg_max(${value}, ${key}) final`;
+};
 const sums = (value: string): string =>
-  `count(*)::integer as n, sum(${value}) total, min(${value}) low, max(${value}) high, max("time")::double as last_t, arg_max(${value}, "time") final`;
+  `count(*)::integer as n, sum(${value}) total, min(${value}) low, max(${value}) high, ${newest(value, '"time"')}`;
 
 /**
  * Aggregates a quantity over devices in steps of time; steps without a value are left out.
  * Whole hours and days of sealed history come from rollups, the rest from rows; both give the same numbers.
+ * `last` is the newest value; where several devices have one at the same time, always the same device's.
  * `expected` is how many values the devices' intervals promise a step, up to now; undefined when a device has no interval.
  * Throws `sealed-day-damaged` when rows of a damaged day are needed, RangeError for an unknown zone.
  */
@@ -96,7 +106,7 @@ async function readGrains(
   const { rest, rollups } = split(query, plan);
   for (const { table, range } of rollups) {
     parts.push(
-      `select start, sum(count)::integer as n, sum(sum) total, min(min) low, max(max) high, max(last_time)::double as last_t, arg_max(last, last_time) final
+      `select start, sum(count)::integer as n, sum(sum) total, min(min) low, max(max) high, ${newest("last", "last_time")}
        from ${table} where ${own} and start >= ${range.fromMs} and start < ${range.toMs} group by 1`,
     );
   }
@@ -109,7 +119,7 @@ async function readGrains(
   }
   const rows = await rowsOf(
     connection,
-    `select start::double as start, n, total, low, high, last_t, final from (${parts.join(" union all ")}) order by start, last_t`,
+    `select start::double as start, n, total, low, high, last_t, final from (${parts.join(" union all ")}) order by start, last_t, last_series`,
   );
   return rows.map((row) => ({
     startMs: numberOf(row["start"]),
