@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { type InfluxSinkOptions, openInfluxSink } from "../ingest/stores/influx-sink.js";
 import type { IdentifiedValue, Sink, StoredValues } from "../ingest/stores/port.js";
 import { openState, type StateStore } from "../ingest/stores/state.js";
+import { freePort } from "./support/port.js";
 import { storedOf } from "./support/stored.js";
 import { startMs, temporaryFolder, TestRegistry } from "./rules-fixture.js";
 
@@ -186,13 +187,7 @@ export class VictoriaMetrics {
   #port = 0;
 
   async start(): Promise<this> {
-    if (this.#port === 0) {
-      const probe = createTcpServer().listen(0, "127.0.0.1");
-      await once(probe, "listening");
-      this.#port = (probe.address() as AddressInfo).port;
-      probe.close();
-      await once(probe, "close");
-    }
+    if (this.#port === 0) this.#port = await freePort();
     this.url = `http://127.0.0.1:${this.#port}`;
     this.#child = spawn(
       "/usr/bin/victoria-metrics",

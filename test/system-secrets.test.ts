@@ -7,7 +7,7 @@ import { LineServer } from "./influx-fixture.js";
 import { testCity } from "./support/city.js";
 import { runObieg } from "./support/command-line.js";
 import { makeFolder, type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
-import { freePort } from "./support/services.js";
+import { freePort } from "./support/port.js";
 
 /** Everything that nobody may find where it doesn't belong; each is unlike any other text. */
 const known: Record<string, string> = {

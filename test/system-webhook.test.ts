@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { FaultServer } from "./alerts-fixture.js";
 import { secrets, testCity } from "./support/city.js";
 import { type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
-import { freePort } from "./support/services.js";
+import { freePort } from "./support/port.js";
 
 interface Delivery {
   status: string;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
+import { freePort } from "./support/port.js";
 
 const nonce = "bm9uY2U";
 const policy = [
@@ -79,7 +79,7 @@ export async function startWebMock(folder: string): Promise<WebMock> {
   const writes: WebMock["writes"] = [];
   const feeds = new Set<ServerResponse>();
   let server: Server | undefined;
-  let port = 0;
+  const port = await freePort();
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? "/", "http://page");
@@ -130,7 +130,6 @@ export async function startWebMock(folder: string): Promise<WebMock> {
       await new Promise<void>((done) => {
         opened.listen(port, "127.0.0.1", done);
       });
-      port = (opened.address() as AddressInfo).port;
     },
   };
   await mock.start();

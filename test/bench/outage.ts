@@ -1,4 +1,4 @@
-import { freePort } from "./port.js";
+import { freePort } from "../support/port.js";
 import { runLoad } from "./generator.js";
 import { startReceiver } from "./receiver.js";
 import { digits, figure, type Figure, note } from "./report.js";
