@@ -184,8 +184,11 @@ test("device add gives a secret that works, rotate-secret ends it, remove takes 
   ).toContain("place-not-found");
 });
 
+/** Of an hour ago: in no sealed day while the file runs. */
+const observed = `${new Date(Date.now() - 3_600_000).toISOString().slice(0, 19)}Z`;
+
 test("quarantine list, show, replay and dismiss; ledger; export", async () => {
-  await publish('{"time": "2026-11-23T10:00:00Z", "fill_percent": 41}');
+  await publish(`{"time": "${observed}", "fill_percent": 41}`);
   await publish("\u001b[31mnot json");
   const [entry]: { id: string }[] = await askJson(["quarantine", "list"]);
   expect(await ask(["quarantine", "list"])).toContain("invalid-json");
@@ -307,7 +310,7 @@ test("journal verify names what is damaged and journal repair mends it", async (
   const [name = ""] = readdirSync(join(dir, "journal"));
   const file = join(dir, "journal", name);
   const bytes = readFileSync(file);
-  const at = bytes.indexOf("2026-11-23T10:00:00Z");
+  const at = bytes.indexOf(observed);
   bytes[at] = 0x39;
   writeFileSync(file, bytes);
   const verdict = await runObieg(["journal", "verify", "--data", dir]);
