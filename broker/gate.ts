@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { promise as fastq, type queueAsPromised } from "fastq";
+import { networkOf } from "../devices/index.js";
 import { type Credential, type CredentialSnapshot, toCredential } from "./rights.js";
 
 /** What the gate works with. */
@@ -9,7 +10,7 @@ export interface GateOptions {
   /** Secrets checked at the same time, and how many may wait for it. */
   verifying: number;
   verifyQueue: number;
-  /** Wrong secrets of an address in a minute; above, it is refused unchecked. */
+  /** Wrong secrets of an address (of a network, with IPv6) in a minute; above, it is refused unchecked. */
   failuresPerMinute: number;
   clock: () => number;
 }
@@ -19,7 +20,7 @@ interface Knock {
   secret: string;
   mac: Buffer;
   hash: string;
-  address: string;
+  network: string;
   isUnknown: boolean;
 }
 
@@ -35,7 +36,7 @@ export class Gate {
   readonly #right = new Map<string, { hash: string; mac: Buffer }>();
   readonly #queue: queueAsPromised<Knock, boolean | "too-many-failures">;
   readonly #options: GateOptions;
-  /** Wrong secrets by address, of the current minute. */
+  /** Wrong secrets by network, of the current minute. */
   readonly #failures = new Map<string, number>();
   #minute = 0;
   #credentials = new Map<string, Credential>();
@@ -77,7 +78,8 @@ export class Gate {
     if (this.#isKnown(user, credential.hash, mac)) return credential;
     if (this.#queue.length() >= this.#options.verifyQueue) return "busy";
     const isUnknown = credential.user !== user;
-    const isRight = await this.#queue.push({ user, secret, mac, hash: credential.hash, address, isUnknown });
+    const network = networkOf(address);
+    const isRight = await this.#queue.push({ user, secret, mac, hash: credential.hash, network, isUnknown });
     if (isRight === "too-many-failures") return isRight;
     if (isUnknown) return "unknown-user";
     // It may have been replaced meanwhile.
@@ -93,19 +95,19 @@ export class Gate {
   }
 
   async #verify(knock: Knock): Promise<boolean | "too-many-failures"> {
-    const { user, secret, mac, hash, address, isUnknown } = knock;
+    const { user, secret, mac, hash, network, isUnknown } = knock;
     // Another one with the same secret may have been let in while this one waited.
     if (this.#isKnown(user, hash, mac)) return true;
-    if (this.#failuresOf(address) >= this.#options.failuresPerMinute) return "too-many-failures";
+    if (this.#failuresOf(network) >= this.#options.failuresPerMinute) return "too-many-failures";
     const isRight = (await this.#options.verify(secret, hash)) && !isUnknown;
-    if (!isRight) this.#failures.set(address, this.#failuresOf(address) + 1);
+    if (!isRight) this.#failures.set(network, this.#failuresOf(network) + 1);
     return isRight;
   }
 
-  #failuresOf(address: string): number {
+  #failuresOf(network: string): number {
     const minute = Math.floor(this.#options.clock() / 60_000);
     if (minute !== this.#minute) this.#failures.clear();
     this.#minute = minute;
-    return this.#failures.get(address) ?? 0;
+    return this.#failures.get(network) ?? 0;
   }
 }

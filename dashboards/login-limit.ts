@@ -1,3 +1,5 @@
+import { networkOf } from "../devices/index.js";
+
 /** Counts failed logins. */
 export interface LoginLimit {
   /** How long this address or this user must still wait, milliseconds; 0 when it may try. Counts the try. */
@@ -8,7 +10,7 @@ export interface LoginLimit {
 
 /** How many tries a window allows. */
 export interface LoginLimits {
-  /** Tries of one address and of one user within `windowMs`. */
+  /** Tries of one address (of one network, with IPv6) and of one user within `windowMs`. */
   perAddress: number;
   perUser: number;
   windowMs: number;
@@ -21,10 +23,10 @@ const mostKeys = 10_000;
  * Guarantee: bounded to 20,000 keys, the oldest go first; a clock that jumps back starts the window anew.
  */
 export function makeLoginLimit(limits: LoginLimits, clock: () => number): LoginLimit {
-  const addresses = new Map<string, { count: number; sinceMs: number }>();
+  const networks = new Map<string, { count: number; sinceMs: number }>();
   const users = new Map<string, { count: number; sinceMs: number }>();
 
-  const waitFor = (counts: typeof addresses, key: string, most: number, now: number): number => {
+  const waitFor = (counts: typeof networks, key: string, most: number, now: number): number => {
     const known = counts.get(key);
     const current =
       known && now >= known.sinceMs && now - known.sinceMs < limits.windowMs ? known : undefined;
@@ -38,11 +40,11 @@ export function makeLoginLimit(limits: LoginLimits, clock: () => number): LoginL
   return {
     take(address, user) {
       const now = clock();
-      const wait = waitFor(addresses, address, limits.perAddress, now);
+      const wait = waitFor(networks, networkOf(address), limits.perAddress, now);
       return wait > 0 ? wait : waitFor(users, user, limits.perUser, now);
     },
     succeeded(address, user) {
-      addresses.delete(address);
+      networks.delete(networkOf(address));
       users.delete(user);
     },
   };

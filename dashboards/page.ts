@@ -78,7 +78,7 @@ export function servePage(app: FastifyInstance, webDir: string, html: string): v
     allowedPath: (path) => path !== "/index.html",
     setHeaders: (reply, path) => {
       const lasting = path.includes(`${sep}assets${sep}`);
-      reply.setHeader("cache-control", lasting ? "public, max-age=31536000, immutable" : "no-cache");
+      reply.header("cache-control", lasting ? "public, max-age=31536000, immutable" : "no-cache");
     },
   });
 }

@@ -61,6 +61,7 @@ export {
   type SilentRule,
   type ThresholdRule,
 } from "./rule.js";
+export { networkOf } from "./network.js";
 export { messagesOf, type RawRun, runOf } from "./run.js";
 export { hashSecret, newSecret, verifySecret } from "./secret.js";
 export { suggestClass, suggestId } from "./suggestion.js";

@@ -51,6 +51,15 @@ test("addresses that the page knows itself give the page; ours and files that ar
   }
   for (const url of ["/api/v1/none", "/api", "/assets/none.js", "/none.png", "/index.html"])
     expect(problemIn(await get(url))).toMatchObject({ status: 404, code: "not-found" });
+  // However the file's name is written, nobody gets it without its nonce.
+  for (const url of [
+    "//index.html",
+    "/./index.html",
+    "/assets/%2e%2e/index.html",
+    "/%2e/index.html",
+    "/index.html/.",
+  ])
+    expect((await get(url)).body).not.toContain("__NONCE__");
 });
 
 test("hashed files may be kept for ever, the others are asked for again", async () => {

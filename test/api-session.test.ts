@@ -110,6 +110,8 @@ test("after too many failed logins of a user, from anywhere, even the right pass
 test("an address that tries many users is stopped, and another isn't", async () => {
   for (let n = 0; n < 30; n += 1) await logIn(server, `guess-${n}`, "wrong", "10.9.9.9");
   expect((await logIn(server, "anna", password, "10.9.9.9")).statusCode).toBe(429);
+  for (let n = 0; n < 30; n += 1) await logIn(server, `other-${n}`, "wrong", `2001:db8:0:7::${n + 1}`);
+  expect((await logIn(server, "anna", password, "2001:db8:0:7:ab::1")).statusCode).toBe(429);
   expect((await logIn(server, "anna")).statusCode).toBe(200);
 });
 
