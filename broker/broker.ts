@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { Aedes, type AuthenticateError, type Client } from "aedes";
+import { Aedes, type Client } from "aedes";
 import type { Logger } from "pino";
 import { ObiegError, type RawRun } from "../devices/index.js";
 import { Audience } from "./audience.js";
@@ -149,10 +149,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     },
     authenticate: (client, user, password, done) => {
       const guest = guests.get(client);
-      const refused = (reason: string, returnCode: AuthenticateError["returnCode"]): void => {
+      const refused = (reason: string, returnCode: number): void => {
         const who = `${guest?.address ?? ""} ${user ?? ""}`;
         const error = refusal(reason, who, "a connection was refused");
-        done(Object.assign<Error, Pick<AuthenticateError, "returnCode">>(error, { returnCode }), false);
+        done(Object.assign(error, { returnCode }), false);
       };
       const admitted = (name: string, credential: Credential | undefined): void => {
         if (!guest) return refused("not-connected", 3);

@@ -233,7 +233,7 @@ export function noteOf(body: z.output<typeof meterNoteBody>): MeterNote {
   }
   if (rest.kind === "withdrawn") return rest;
   const { time: timeMs, ...more } = rest;
-  return { ...more, timeMs } as MeterNote;
+  return { ...more, timeMs };
 }
 
 type Source = Extract<MeterAmount, { from: unknown }>["from"];

@@ -60,7 +60,7 @@ export function withRawBodies(app: Api, add: (api: Api) => void): void {
   void app.register(async (raw) => {
     raw.removeAllContentTypeParsers();
     raw.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
-    add(raw as unknown as Api);
+    add(raw);
   });
 }
 

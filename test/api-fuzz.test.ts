@@ -54,7 +54,7 @@ function send(method: string, { path, headers, body }: WireRequest, from: string
       },
       (response) => {
         let text = "";
-        const type = String(response.headers["content-type"] ?? "").split(";", 1)[0] ?? "";
+        const type = (response.headers["content-type"] ?? "").split(";", 1)[0] ?? "";
         const done = (): void => resolve({ status: response.statusCode ?? 0, type, text });
         response.on("data", (chunk: Buffer) => {
           text += chunk.toString();

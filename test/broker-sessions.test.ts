@@ -101,7 +101,7 @@ const twice = (messageId: number, payload: string, dup = false): Packet => ({
   retain: false,
 });
 const answer = (cmd: "pubrec" | "pubrel" | "pubcomp", messageId: number): string =>
-  generate({ cmd, messageId } as Packet).toString("hex");
+  generate({ cmd, messageId }).toString("hex");
 const login = connectPacket("tools", { clientId: "desk", clean: false });
 
 test("a QoS 2 message that is sent again before PUBREL is answered and not admitted twice, over a reconnect and a restart", async () => {

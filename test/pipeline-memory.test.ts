@@ -24,9 +24,7 @@ const messageOf = (
 ): JournalMessage => ({
   sequence,
   topic: `spBv1.0/K/${level}`,
-  payload: Buffer.from(
-    sparkplugBytes({ timestamp: receivedMs, seq, metrics: metrics as Metric[] } as SparkplugPayload),
-  ),
+  payload: Buffer.from(sparkplugBytes({ timestamp: receivedMs, seq, metrics: metrics as Metric[] })),
   user: "gw",
   clientId: "gw",
   qos: 1,

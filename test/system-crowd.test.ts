@@ -92,7 +92,7 @@ test("subscribers that never read are closed and counted, and nobody waits for t
           cmd: "subscribe",
           messageId: 1,
           subscriptions: [{ topic: "crowd/loud", qos: 0 }],
-        } as Packet),
+        }),
       );
       socket.resume();
       await answered(socket, 9);

@@ -83,7 +83,7 @@ test("pasted into the city, what it proposes stores the fields that were waiting
   const { stdout } = await suggest("--source", "tasmota");
   expect(stdout).not.toContain("zigbee2mqtt");
   const file = join(obieg.dir, "city.yaml");
-  writeFileSync(file, cityWith(`${stdout}`));
+  writeFileSync(file, cityWith(stdout));
   const applied = await runObieg(["apply", file, "--data", obieg.data], { env: secrets });
   expect([applied.code, applied.stderr, readFileSync(file, "utf8").includes("MT681.Dose")]).toEqual([
     0,

@@ -104,7 +104,7 @@ function energyFields(object: JsonObject, base: string, timeMs: number): ParsedF
     });
     const isWhole = summed.has(key) && value.every((item) => typeof item === "number");
     if (!isWhole) return items;
-    const sum = (value as number[]).reduce((all, item) => all + item, 0);
+    const sum = value.reduce((all, item) => all + item, 0);
     return [{ ...own, value: Math.round(sum * 1e6) / 1e6, name: energy[key]?.[0] ?? "" }, ...items];
   });
 }

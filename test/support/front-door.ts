@@ -95,15 +95,14 @@ export async function openFrontDoor(options: Partial<BrokerOptions> = {}): Promi
 }
 
 /** CONNECT of a user, MQTT 3.1.1. */
-export const connectPacket = (user: string, more: object = {}): Packet =>
-  ({
-    cmd: "connect",
-    protocolId: "MQTT",
-    protocolVersion: 4,
-    clean: true,
-    clientId: `raw-${user}`,
-    keepalive: 60,
-    username: user,
-    password: Buffer.from(`secret of ${user}`),
-    ...more,
-  }) as Packet;
+export const connectPacket = (user: string, more: object = {}): Packet => ({
+  cmd: "connect",
+  protocolId: "MQTT",
+  protocolVersion: 4,
+  clean: true,
+  clientId: `raw-${user}`,
+  keepalive: 60,
+  username: user,
+  password: Buffer.from(`secret of ${user}`),
+  ...more,
+});

@@ -271,10 +271,7 @@ export const pl: Words = {
     noProblems: "Tego dnia żadne urządzenie nie ma braków ani kwarantanny.",
   },
   /** One unit of time after "every", by its seconds. */
-  each: { 86_400: "dzień", 3_600: "godzinę", 60: "minutę", 1: "sekundę" } as Record<
-    number,
-    string | undefined
-  >,
+  each: { 86_400: "dzień", 3_600: "godzinę", 60: "minutę", 1: "sekundę" },
   yes: "tak",
   no: "nie",
   counted: {
