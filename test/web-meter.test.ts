@@ -25,6 +25,11 @@ test("a device's meter says its number, since when, and how far each of its last
     "4,875 kWh | oszacowane brak odczytów pomiędzy",
     "1,25 kWh | zmierzone z odczytów",
   ]);
+  // A time that is short is said to the second, so that no two rows read the same.
+  const times = rows.map((row) => row.split("\t")[0]?.trim() ?? "");
+  expect(times[0]).toMatch(/^\d+ \S+, (\d\d:\d\d):00\s?–\s?\1:10$/);
+  expect(times[1]).toMatch(/^\d+ \S+, \d\d:\d\d\s?–\s?.*\d\d:\d\d$/);
+  expect(times[1]).not.toMatch(/:\d\d:/);
   // A bin counts nothing.
   const bin = await stand.openPage({ path: "/devices/bin-0006", language: "pl" });
   await bin.locator(".chart canvas").waitFor();

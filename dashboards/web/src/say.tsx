@@ -79,6 +79,9 @@ const steps: [Intl.RelativeTimeFormatUnit, number][] = [
   ["second", 1],
 ];
 
+/** Ranges shorter than this are said with their seconds: to the minute, several would read the same. */
+const shortRangeMs = 120_000;
+
 const largest = (seconds: number): [Intl.RelativeTimeFormatUnit, number] =>
   steps.find(([, size]) => seconds >= size) ?? ["second", 1];
 
@@ -95,13 +98,15 @@ function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" 
     hour: "2-digit",
     minute: "2-digit",
   });
-  const range = new Intl.DateTimeFormat(locale, {
+  const rangeParts = {
     timeZone,
     day: "numeric",
     month: "short",
     hour: "2-digit",
     minute: "2-digit",
-  });
+  } as const;
+  const range = new Intl.DateTimeFormat(locale, rangeParts);
+  const shortRange = new Intl.DateTimeFormat(locale, { ...rangeParts, second: "2-digit" });
   const clock = new Intl.DateTimeFormat(locale, { timeZone, timeStyle: "medium" });
   const civil = new Intl.DateTimeFormat(locale, { timeZone: "UTC", dateStyle: "full" });
   const number = (value: number, unit = "", digits = decimals(value)): string => {
@@ -136,7 +141,11 @@ function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" 
     },
     percent: (value) => number(Math.round(value * 100), "%"),
     moment: (time) => moment.format(new Date(time)),
-    range: (from, to) => range.formatRange(new Date(from), new Date(to)),
+    range: (from, to) => {
+      const [begin, end] = [new Date(from), new Date(to)];
+      const isShort = end.getTime() - begin.getTime() < shortRangeMs;
+      return (isShort ? shortRange : range).formatRange(begin, end);
+    },
     clock: (time) => clock.format(new Date(time)),
     day: (day) => civil.format(new Date(`${day}T12:00:00Z`)),
     ago: (time, nowMs) => {
