@@ -239,6 +239,11 @@ export const overviewSchema = z.object({
   openAlerts: z.number(),
   journal: z.object({ bytes: z.number(), maxBytes: z.number() }),
   pipelineLag: z.number().describe("messages acknowledged and not yet processed"),
+  damagedDays: z
+    .array(z.object({ file: z.string(), message: z.string() }))
+    .describe(
+      "sealed days whose file is damaged or missing, with what to do; queries that need them are refused",
+    ),
   ready: z.boolean(),
   reasons: z.array(z.object({ code: z.string(), message: z.string() })),
 });

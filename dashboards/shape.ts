@@ -230,6 +230,7 @@ export const overviewOf = (view: IngestView, figures: OverviewFigures): api.Over
     openAlerts: figures.openAlerts,
     journal: figures.journal,
     pipelineLag: figures.pipelineLag,
+    damagedDays: figures.damagedDays,
     ready,
     reasons: [...reasons],
   };

@@ -132,6 +132,8 @@ export interface OverviewFigures {
   journal: { bytes: number; maxBytes: number };
   /** Messages acknowledged and not yet processed. */
   pipelineLag: number;
+  /** Sealed days whose file is damaged or missing, with what to do. */
+  damagedDays: { file: string; message: string }[];
 }
 
 /** Something that became durable a moment ago. */

@@ -207,9 +207,10 @@ export function openView(parts: ViewParts): OpenView {
     async overview() {
       const atMs = clock();
       const day = parts.dayOf(atMs);
-      const [latest, accounts] = await Promise.all([
+      const [latest, accounts, { faults }] = await Promise.all([
         history.latest(),
         history.ledger({ fromDay: day, toDay: day }),
+        history.status(),
       ]);
       const heard = new Map<string, number>();
       for (const { device, receivedMs } of latest)
@@ -237,6 +238,7 @@ export function openView(parts: ViewParts): OpenView {
         openAlerts: open.items.length,
         journal: { bytes: journal.bytes, maxBytes: journal.maxBytes },
         pipelineLag: parts.intake().durable - parts.intake().position,
+        damagedDays: faults.map(({ file, message }) => ({ file, message })),
       };
     },
     subscribe(listener) {

@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import { connectAsync } from "mqtt";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Overview } from "../dashboards/api.js";
 import { runObieg } from "./support/command-line.js";
 import { secrets, testCity } from "./support/city.js";
 import { makeFolder, type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
@@ -172,6 +173,9 @@ test("a damaged history is named with its remedy, which makes it again; a damage
   await obieg.stop();
 });
 
+const damagedDays = async (obieg: Obieg): Promise<unknown> =>
+  ((await obieg.api("/api/v1/overview")).body as Overview).damagedDays;
+
 test("a damaged or missing sealed day is named and refused, the others serve, and a backup brings it back at once", async () => {
   const dir = copyOf("sealed");
   const obieg = await start(dir);
@@ -193,9 +197,16 @@ test("a damaged or missing sealed day is named and refused, the others serve, an
     expect(refused.text).toContain(sealed[2]);
     expect((await asked(0)).status).toBe(200);
     expect((await asked(4)).status).toBe(200);
+    expect(await damagedDays(obieg)).toEqual([
+      {
+        file: `history/${sealed[2]}`,
+        message: expect.stringContaining("obieg history restore --from") as string,
+      },
+    ]);
     const restored = await runObieg(["history", "restore", "--from", backup, "--data", join(dir, "data")]);
     expect(restored).toMatchObject({ code: 0, stdout: `history/${sealed[2]} restored\n` });
     expect((await asked(2)).status).toBe(200);
+    expect(await damagedDays(obieg)).toEqual([]);
   }
   expect(await everything(obieg)).toEqual(before);
   await obieg.stop();

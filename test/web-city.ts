@@ -16,6 +16,7 @@ export const overviewOf = (change: object = {}): object => ({
   openAlerts: 2,
   journal: { bytes: 73_400_320, maxBytes: 1_073_741_824 },
   pipelineLag: 0,
+  damagedDays: [],
   ready: true,
   reasons: [],
   ...change,

@@ -307,6 +307,7 @@ export function makeFakeView(): FakeView {
       openAlerts: 2,
       journal: { bytes: 1, maxBytes: 1_000 },
       pipelineLag: 0,
+      damagedDays: [],
     }),
     subscribe(listener) {
       listeners.add(listener);

@@ -27,6 +27,8 @@ export interface Overview {
   journal: { bytes: number; maxBytes: number };
   /** Messages acknowledged and not yet processed. */
   pipelineLag: number;
+  /** Sealed days whose file is damaged or missing; answers that need them are refused. */
+  damagedDays: { file: string; message: string }[];
   ready: boolean;
   reasons: (string | { code: string; message: string })[];
 }

@@ -17,6 +17,13 @@ interface Finding {
   to?: "/alerts" | "/devices" | "/quarantine";
 }
 
+/** The first of them by name, and an ellipsis where there are more. */
+const filesOf = (damaged: readonly { file: string }[]): string =>
+  [
+    ...damaged.slice(0, shownAtMost).map(({ file }) => file),
+    ...(damaged.length > shownAtMost ? ["…"] : []),
+  ].join(", ");
+
 /** What an operator must know first, worst first. */
 function findingsOf(now: Standing, open: readonly Alert[] | undefined, say: Say): Finding[] {
   const { w } = say;
@@ -30,6 +37,11 @@ function findingsOf(now: Standing, open: readonly Alert[] | undefined, say: Say)
       tone: "bad",
       key: "ready",
       text: [w.overview.notReady, reasons.join("; ")].filter((part) => part !== "").join(": "),
+    },
+    now.damagedDays.length > 0 && {
+      tone: "bad",
+      key: "damaged",
+      text: fill(w.overview.damaged, { files: filesOf(now.damagedDays) }),
     },
     critical > 0 && {
       tone: "bad",

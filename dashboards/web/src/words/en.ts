@@ -45,6 +45,7 @@ export const en = {
     trouble: "Act now",
     asOf: "As of {time}",
     notReady: "The service is not ready",
+    damaged: "Damaged days of history: {files}; restore from a backup: obieg history restore --from BACKUP",
     alive: "Devices reporting",
     ofAll: "of {total}",
     rate: "Messages",

@@ -45,6 +45,8 @@ export const pl: Words = {
     trouble: "Działaj teraz",
     asOf: "Stan z {time}",
     notReady: "Usługa nie jest gotowa",
+    damaged:
+      "Uszkodzone dni historii: {files}; przywróć z kopii zapasowej: obieg history restore --from KOPIA",
     alive: "Urządzenia nadające",
     ofAll: "z {total}",
     rate: "Wiadomości",
