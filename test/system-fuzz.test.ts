@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { median } from "./bench/report.js";
 import { secrets, testCity } from "./support/city.js";
 import { HostileClient } from "./support/hostile-client.js";
 import { HostilePackets } from "./support/hostile-packets.js";
@@ -59,9 +58,7 @@ test(
     let sent = 0;
     let connections = 0;
     let said = 0;
-    const descriptorsBefore = descriptors(obieg);
-    /** Resident memory at each percent of the way: one figure alone may be just before or after a collection. */
-    const memoryMb: number[] = [];
+    const before = { mb: 0, descriptors: descriptors(obieg) };
     const work = async (worker: number): Promise<() => Promise<void>> => {
       const keptId = `k${String.fromCharCode(97 + worker).repeat(8)}`;
       const made = new HostilePackets(seed * 31 + worker, { user: "hostile", secret, keptId });
@@ -74,7 +71,7 @@ test(
           sent += stream.packets;
           connections += 1;
           await client.play(stream);
-          while (memoryMb.length < (sent / packets) * 100) memoryMb.push(residentMb(obieg));
+          if (before.mb === 0 && sent > packets / 5) before.mb = residentMb(obieg);
           if (sent - said >= 100_000) {
             said = sent;
             process.stderr.write(
@@ -107,9 +104,9 @@ test(
       items: { balanced: boolean; messages: { received: number } }[];
     };
     expect(stored.items.every(({ balanced }) => balanced)).toBe(true);
-    const grownMb = median(memoryMb.slice(-20)) - median(memoryMb.slice(20, 40));
+    const grownMb = residentMb(obieg) - before.mb;
     expect(grownMb).toBeLessThan(200);
-    expect(descriptors(obieg)).toBeLessThan(descriptorsBefore + 20);
+    expect(descriptors(obieg)).toBeLessThan(before.descriptors + 20);
     const ends = clients.reduce<Record<string, number>>((sum, client) => {
       for (const [end, count] of Object.entries(client.ends)) sum[end] = (sum[end] ?? 0) + count;
       return sum;
