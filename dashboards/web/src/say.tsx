@@ -90,23 +90,16 @@ function sayings(language: Language, timeZone: string): Omit<Say, "setLanguage" 
   const locale = language === "pl" ? "pl-PL" : "en-GB";
   const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0, useGrouping: true });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "short" });
-  const moment = new Intl.DateTimeFormat(locale, {
-    timeZone,
-    day: "numeric",
-    month: "short",
-    year: "numeric",
-    hour: "2-digit",
-    minute: "2-digit",
-  });
-  const rangeParts = {
+  const parts = {
     timeZone,
     day: "numeric",
     month: "short",
     hour: "2-digit",
     minute: "2-digit",
   } as const;
-  const range = new Intl.DateTimeFormat(locale, rangeParts);
-  const shortRange = new Intl.DateTimeFormat(locale, { ...rangeParts, second: "2-digit" });
+  const moment = new Intl.DateTimeFormat(locale, { ...parts, year: "numeric" });
+  const range = new Intl.DateTimeFormat(locale, parts);
+  const shortRange = new Intl.DateTimeFormat(locale, { ...parts, second: "2-digit" });
   const clock = new Intl.DateTimeFormat(locale, { timeZone, timeStyle: "medium" });
   const civil = new Intl.DateTimeFormat(locale, { timeZone: "UTC", dateStyle: "full" });
   const number = (value: number, unit = "", digits = decimals(value)): string => {
