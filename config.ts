@@ -265,3 +265,8 @@ export function readVersion(): string {
   const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }
+
+/** Names the build that runs: another one is called otherwise. */
+export function readBuild(): string {
+  return readFileSync(new URL("./.built", import.meta.url), "utf8");
+}

@@ -5,7 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import pino from "pino";
 import { makeBackup } from "./backup.js";
 import { applyCity, makeDemoPast } from "./city-start.js";
-import { readVersion } from "./config.js";
+import { readBuild, readVersion } from "./config.js";
 import { runFileName } from "./dashboards/client/address.js";
 import { openUsers } from "./dashboards/users.js";
 import { startServer } from "./dashboards/server.js";
@@ -59,7 +59,11 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     const state = openState(join(config.data, "state"));
     undo.push(() => state.close());
     const registry = openRegistry(state, clock);
-    const demoFleet = await applyCity(registry, state, config.city, options.demo ? clock() : undefined);
+    const demoFleet = await applyCity(registry, state, {
+      file: config.city,
+      demoNowMs: options.demo ? clock() : undefined,
+      build: readBuild(),
+    });
     const { demo, timeZone } = registry.city;
     const library = new CodecLibrary(state, clock);
 

@@ -53,9 +53,9 @@ export class CityRegistry implements RegistryView {
     this.#index();
   }
 
-  /** True until a city was ever applied or a device added. */
-  get isEmpty(): boolean {
-    return this.#entries.size === 0;
+  /** Number of its last change; 0 until a city was ever applied or a device added. */
+  get revision(): number {
+    return [...this.#changes.getKeys({ reverse: true, limit: 1 })][0] ?? 0;
   }
 
   get city(): CityEntry {
@@ -295,13 +295,12 @@ export class CityRegistry implements RegistryView {
       const wanted = await ask();
       const diff = this.#compare(wanted);
       if (diff.added.length + diff.changed.length + diff.removed.length === 0) return diff;
-      const last = [...this.#changes.getKeys({ reverse: true, limit: 1 })][0] ?? 0;
       await this.#store.transaction(() => {
         for (const { kind, id } of diff.removed) void this.#table.remove(`${kind}/${id}`);
         for (const { kind, id } of [...diff.added, ...diff.changed]) {
           void this.#table.put(`${kind}/${id}`, wanted.get(`${kind}/${id}`));
         }
-        void this.#changes.put(last + 1, { ...diff, atMs: this.#clock(), who });
+        void this.#changes.put(this.revision + 1, { ...diff, atMs: this.#clock(), who });
       });
       this.#entries.clear();
       for (const [key, value] of wanted) this.#entries.set(key, value);

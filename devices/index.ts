@@ -1,7 +1,7 @@
 export { attributeNames, attributesText, fractions, parseAttributes } from "./attributes.js";
 export { type Channel, channelSchema, isWebhookSecret } from "./channel.js";
 export { type CityFile, type CityOutside, citySchema, parseCity } from "./city.js";
-export { readCityFile } from "./city-file.js";
+export { type CityMark, isUnchanged, readCityFile, readMarkedCity } from "./city-file.js";
 export { CityRegistry, openRegistry } from "./city-registry.js";
 export type {
   Answer,
