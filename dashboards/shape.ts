@@ -45,17 +45,26 @@ export const readingOf = (
   ...codecOf(madeBy),
 });
 
-/** A point of a series as it is answered; numbers that aren't are null. */
-export const pointOf = (point: SeriesPoint): api.SeriesPoint => ({
-  from: isoOf(point.fromMs),
-  to: isoOf(point.toMs),
-  count: point.count,
-  expected: point.expected ?? null,
-  min: finite(point.min),
-  mean: finite(point.mean),
-  max: finite(point.max),
-  last: finite(point.last),
-});
+/** Points of a series as they are answered; numbers that aren't are null. A step mostly begins where the last one ended: said once. */
+export const pointsOf = (points: readonly SeriesPoint[]): api.SeriesPoint[] => {
+  let endMs = Number.NaN;
+  let end = "";
+  return points.map((point) => {
+    const from = point.fromMs === endMs ? end : isoOf(point.fromMs);
+    endMs = point.toMs;
+    end = isoOf(endMs);
+    return {
+      from,
+      to: end,
+      count: point.count,
+      expected: point.expected ?? null,
+      min: finite(point.min),
+      mean: finite(point.mean),
+      max: finite(point.max),
+      last: finite(point.last),
+    };
+  });
+};
 
 const meterOf = ({ parent, registers }: MeterEntry): NonNullable<api.Device["meter"]> => ({
   parent: parent ?? null,

@@ -13,7 +13,7 @@ import {
   type RouteParts,
   withRawBodies,
 } from "../route.js";
-import { pointOf, readingOf } from "../shape.js";
+import { pointsOf, readingOf } from "../shape.js";
 import { checkSteps, stepParts } from "../steps.js";
 
 const quantity = z.string().min(1).max(64).describe("a name of the vocabulary: fill_percent");
@@ -126,7 +126,8 @@ export function readingsRoutes(api: Api, parts: RouteParts): void {
             step,
             timeZone,
           });
-          return pageIn(points.map(pointOf), at, most);
+          const { items, next } = pageIn(points, at, most);
+          return { items: pointsOf(items), next };
         },
       });
     },

@@ -5,21 +5,22 @@ import { seriesIn } from "./hot.js";
 import type { SeriesPoint, SeriesQuery, TimeRange } from "./port.js";
 import { sealedRows } from "./sealed-rows.js";
 import type { Series } from "./series-table.js";
-import { numberOf, rowsOf } from "./sql.js";
+import { numbersOf } from "./sql.js";
 import { Zone } from "./zone.js";
 
 const hourMs = 3_600_000;
 const quarterMs = 900_000;
 
-/** A grain of time with its sums; grains add up to the points of a series. */
-interface Grain {
-  startMs: number;
-  count: number;
-  sum: number;
-  min: number;
-  max: number;
-  lastMs: number;
-  last: number;
+/** Grains of time with their sums, as columns in order of time; grains add up to the points of a series. */
+interface Grains {
+  rows: number;
+  startMs: Float64Array;
+  count: Float64Array;
+  sum: Float64Array;
+  min: Float64Array;
+  max: Float64Array;
+  lastMs: Float64Array;
+  last: Float64Array;
 }
 
 /** How a query's range is read: where steps begin, the grain of reading, and what rollups may serve. */
@@ -96,7 +97,7 @@ async function readGrains(
   query: SeriesQuery,
   plan: Plan,
   selected: readonly Series[],
-): Promise<Grain[]> {
+): Promise<Grains> {
   const own = seriesIn(selected);
   const grain = `("time" - ${plan.anchorMs}) // ${plan.grainMs} * ${plan.grainMs} + ${plan.anchorMs}`;
   const parts = [
@@ -117,20 +118,24 @@ async function readGrains(
       `select ${grain} as start, ${sums("value")} from (${sealedRows(files, { selected, ...range })}) group by 1`,
     );
   }
-  const rows = await rowsOf(
+  const { rows, columns } = await numbersOf(
     connection,
-    `select start::double as start, n, total, low, high, last_t, final from (${parts.join(" union all ")}) order by start, last_t, last_series`,
+    `select start::double, n::double, total::double, low::double, high::double, last_t, final::double
+     from (${parts.join(" union all ")}) order by start, last_t, last_series`,
   );
-  return rows.map((row) => ({
-    startMs: numberOf(row["start"]),
-    count: numberOf(row["n"]),
-    sum: numberOf(row["total"]),
-    min: numberOf(row["low"]),
-    max: numberOf(row["high"]),
-    lastMs: numberOf(row["last_t"]),
-    last: numberOf(row["final"]),
-  }));
+  const [startMs, count, sum, min, max, lastMs, last] = columns as Columns;
+  return { rows, startMs, count, sum, min, max, lastMs, last };
 }
+
+type Columns = [
+  Float64Array,
+  Float64Array,
+  Float64Array,
+  Float64Array,
+  Float64Array,
+  Float64Array,
+  Float64Array,
+];
 
 interface Rollups {
   table: "rollup_hour" | "rollup_day";
@@ -163,47 +168,46 @@ function gather(
   core: HistoryCore,
   query: SeriesQuery,
   edges: readonly number[],
-  grains: readonly Grain[],
+  grains: Grains,
 ): SeriesPoint[] {
+  const { rows, startMs } = grains;
   const points: SeriesPoint[] = [];
   let step = 0;
-  for (let at = 0; at < grains.length;) {
-    const start = Math.max(grains[at]?.startMs ?? 0, query.fromMs);
+  for (let at = 0; at < rows;) {
+    const start = Math.max(startMs[at] ?? 0, query.fromMs);
     while (step + 1 < edges.length - 1 && (edges[step + 1] ?? Infinity) <= start) step += 1;
     const toEdge = edges[step + 1] ?? query.toMs;
-    const members: Grain[] = [];
-    for (; at < grains.length && (grains[at]?.startMs ?? 0) < toEdge; at += 1) {
-      members.push(grains[at] as Grain);
-    }
-    if (members.length === 0) break;
+    const first = at;
+    while (at < rows && (startMs[at] ?? 0) < toEdge) at += 1;
+    if (at === first) break;
     const fromMs = Math.max(edges[step] ?? query.fromMs, query.fromMs);
     const toMs = Math.min(toEdge, query.toMs);
-    points.push(pointOf(fromMs, toMs, members, expectedIn(core, query.devices, fromMs, toMs)));
+    const expected = expectedIn(core, query.devices, fromMs, toMs);
+    points.push({ fromMs, toMs, expected, ...addUp(grains, first, at) });
   }
   return points;
 }
 
-function pointOf(
-  fromMs: number,
-  toMs: number,
-  grains: readonly Grain[],
-  expected: number | undefined,
-): SeriesPoint {
-  const point = { fromMs, toMs, count: 0, expected, min: Infinity, mean: 0, max: -Infinity, last: 0 };
-  let sum = 0;
-  let lastMs = -Infinity;
-  for (const grain of grains) {
-    point.count += grain.count;
-    sum += grain.sum;
-    point.min = Math.min(point.min, grain.min);
-    point.max = Math.max(point.max, grain.max);
-    if (grain.lastMs >= lastMs) {
-      lastMs = grain.lastMs;
-      point.last = grain.last;
-    }
+/** What the grains from `first` up to `end` come to. */
+function addUp(
+  { count, sum, min, max, lastMs, last }: Grains,
+  first: number,
+  end: number,
+): Omit<SeriesPoint, "fromMs" | "toMs" | "expected"> {
+  const all = { count: 0, min: Infinity, mean: 0, max: -Infinity, last: 0 };
+  let total = 0;
+  let newestMs = -Infinity;
+  for (let at = first; at < end; at += 1) {
+    all.count += count[at] ?? 0;
+    total += sum[at] ?? 0;
+    all.min = Math.min(all.min, min[at] ?? Infinity);
+    all.max = Math.max(all.max, max[at] ?? -Infinity);
+    if ((lastMs[at] ?? 0) < newestMs) continue;
+    newestMs = lastMs[at] ?? 0;
+    all.last = last[at] ?? 0;
   }
-  point.mean = sum / point.count;
-  return point;
+  all.mean = total / all.count;
+  return all;
 }
 
 function expectedIn(

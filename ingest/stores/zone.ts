@@ -16,6 +16,8 @@ const keptDays = 5_000;
 export class Zone {
   readonly name: string;
   readonly #days = new Map<string, LocalDay>();
+  /** The same days by their first moment: the way from a day to the next. */
+  readonly #starts = new Map<number, LocalDay>();
   #recent: LocalDay | undefined;
 
   /** Throws RangeError when the zone isn't known. */
@@ -28,6 +30,8 @@ export class Zone {
   at(timeMs: number): LocalDay {
     const recent = this.#recent;
     if (recent && timeMs >= recent.fromMs && timeMs < recent.toMs) return recent;
+    const begun = this.#starts.get(timeMs);
+    if (begun) return begun;
     return this.day(this.#zoned(timeMs).toPlainDate().toString());
   }
 
@@ -41,8 +45,13 @@ export class Zone {
         fromMs: date.toZonedDateTime(this.name).epochMilliseconds,
         toMs: date.add({ days: 1 }).toZonedDateTime(this.name).epochMilliseconds,
       };
-      if (this.#days.size >= keptDays) this.#days.clear();
+      if (this.#days.size >= keptDays) {
+        this.#days.clear();
+        this.#starts.clear();
+      }
       this.#days.set(day, found);
+      // A day that a zone left out has no moment of its own.
+      if (found.fromMs < found.toMs) this.#starts.set(found.fromMs, found);
     }
     this.#recent = found;
     return found;
