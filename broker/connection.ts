@@ -1,11 +1,16 @@
 import { isUtf8 } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type { Client } from "aedes";
-import type { ISubscribePacket as SubscribePacket, Packet } from "mqtt-packet";
+import type {
+  IConnectPacket as ConnectPacket,
+  ISubscribePacket as SubscribePacket,
+  Packet,
+} from "mqtt-packet";
 import { type FrameLimits, Frames } from "./frames.js";
 import type { Intake } from "./intake.js";
 import type { Lane } from "./lane.js";
 import { type Handshakes, openOrder } from "./order.js";
+import { ownBytes } from "./own-bytes.js";
 import { fieldsFault, hasUnknownLevel, packetFault } from "./strictness.js";
 
 /** The parser that aedes reads a connection with, and what of it we look into. */
@@ -57,6 +62,13 @@ function keepRepeated(packet: SubscribePacket): void {
   Object.defineProperty(packet, "subscriptions", { get: () => subscriptions, set: keep });
 }
 
+/** aedes keeps the CONNECT as long as its connection lasts. */
+function standAlone(packet: ConnectPacket): void {
+  const { password, will } = packet;
+  if (password) packet.password = ownBytes(password);
+  if (will) will.payload = ownBytes(will.payload);
+}
+
 /** What a connection is guarded with. */
 export interface GuardParts {
   limits: FrameLimits;
@@ -103,7 +115,9 @@ export function guardConnection(client: Client, stream: Duplex, parts: GuardPart
         cut(next);
         return 0;
       }
-      parse(bytes.subarray(from, next));
+      const part = bytes.subarray(from, next);
+      // The parser holds what isn't whole yet.
+      parse(frames.isBetween || next < bytes.length ? part : ownBytes(part));
       at = next;
     }
     if (!isCut) partial.note(cutPartial, stream.destroyed ? 0 : frames.partialBytes);
@@ -130,7 +144,10 @@ export function guardConnection(client: Client, stream: Duplex, parts: GuardPart
       cut(fault);
       return true;
     }
-    if (packet.cmd === "connect" && packet.protocolVersion === 5) frames.speaksFive();
+    if (packet.cmd === "connect") {
+      if (packet.protocolVersion === 5) frames.speaksFive();
+      standAlone(packet);
+    }
     if (packet.cmd === "subscribe") keepRepeated(packet);
     // Nothing counts that comes after it (MQTT-3.14.4-2).
     if (packet.cmd === "disconnect") isCut = true;

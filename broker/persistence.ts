@@ -1,11 +1,12 @@
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import type { Client, Subscription } from "aedes";
 import MemoryPersistence, { type StoredPacket as Kept } from "aedes-persistence/asyncPersistence.js";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { ObiegError } from "../devices/index.js";
 import type { Audience } from "./audience.js";
 import { type OutKey, Queues } from "./queues.js";
-import { hasRoom, keep, noRoom, type PersistenceOptions, plain, type Session, sizeOf } from "./session.js";
+import { hasRoom, keep, noRoom, type PersistenceOptions, type Session, sizeOf } from "./session.js";
 
 /**
  * Sessions, messages for clients that are away, QoS 2 hand-shakes, wills and retained messages: in memory, and in LMDB beside.
@@ -26,6 +27,7 @@ export class KeptPersistence extends MemoryPersistence {
   readonly #retainedSizes = new Map<string, number>();
   readonly #queues = new Queues();
   #retainedBytes = 0;
+  #closed: Promise<void> | undefined;
 
   constructor(options: PersistenceOptions) {
     super();
@@ -63,11 +65,7 @@ export class KeptPersistence extends MemoryPersistence {
       this.#note(key, value);
       await super.addSubscriptions({ id: key } as Client, value.subscriptions);
     }
-    for (const { key, value } of this.#outgoing.getRange()) {
-      this.#queues.add(key, sizeOf(value), value.messageId);
-      await super.outgoingEnqueue({ clientId: key[0] }, value);
-      if (value.messageId !== undefined) await super.outgoingUpdate({ id: key[0] } as Client, value);
-    }
+    for (const { key, value } of this.#outgoing.getRange()) this.#queues.restore(key, value);
     for (const { key, value } of this.#incoming.getRange()) {
       const [id, messageId] = key;
       this.#incomingIds.set(id, (this.#incomingIds.get(id) ?? new Set()).add(messageId));
@@ -82,7 +80,7 @@ export class KeptPersistence extends MemoryPersistence {
   }
 
   override async storeRetained(packet: Kept): Promise<void> {
-    const kept = packet;
+    const kept = keep(packet);
     const gone = kept.payload.length === 0;
     const grown = this.#retainedBytes - (this.#retainedSizes.get(kept.topic) ?? 0) + sizeOf(kept);
     if (!gone && grown > this.#options.limits.retainedBytes) {
@@ -91,9 +89,9 @@ export class KeptPersistence extends MemoryPersistence {
     }
     if (!gone && !hasRoom(this.#options, this.#root, kept.topic)) return;
     this.#noteRetained(kept.topic, gone ? 0 : sizeOf(kept));
-    await super.storeRetained(packet);
+    await super.storeRetained(kept);
     if (gone) void this.#retained.remove(kept.topic);
-    else void this.#retained.put(kept.topic, keep(kept));
+    else void this.#retained.put(kept.topic, kept);
     await this.#root.flushed;
   }
 
@@ -130,11 +128,14 @@ export class KeptPersistence extends MemoryPersistence {
 
   override async cleanSubscriptions(client: Client): Promise<void> {
     await super.cleanSubscriptions(client);
+    for (const key of this.#queues.drop(client.id)) void this.#outgoing.remove(key);
     this.#audience?.keep(client.id, []);
     if (!this.#kept.delete(client.id)) return;
     void this.#sessions.remove(client.id);
     await this.#root.flushed;
   }
+
+  // What waits for clients stands in our own queues alone: aedes' store keeps an empty list of each client that ever acknowledged.
 
   override async outgoingEnqueue(sub: { clientId: string }, packet: Kept): Promise<void> {
     await this.outgoingEnqueueCombi([sub], packet);
@@ -143,61 +144,35 @@ export class KeptPersistence extends MemoryPersistence {
   override async outgoingEnqueueCombi(subs: { clientId: string }[], packet: Kept): Promise<void> {
     if (subs.length === 0) return;
     const { limits, refuse } = this.#options;
-    const kept = packet;
+    const kept = keep(packet);
     const size = sizeOf(kept);
     // Several filters of a client may match: it gets the message once.
-    const clients = new Map(subs.map((sub) => [sub.clientId, sub]));
-    const room = [...clients.values()].filter(({ clientId }) => {
-      const queue = this.#queues.of(clientId);
+    for (const clientId of new Set(subs.map((sub) => sub.clientId))) {
+      const { packets, bytes } = this.#queues.sizeOf(clientId);
       const fits =
-        (queue?.sizes.size ?? 0) < limits.offlineMessagesPerClient &&
-        (queue?.bytes ?? 0) + size <= limits.offlineBytesPerClient &&
+        packets < limits.offlineMessagesPerClient &&
+        bytes + size <= limits.offlineBytesPerClient &&
         this.#queues.bytes + size <= limits.offlineBytes;
       if (!fits) refuse("offline-full", clientId, "a message for a client that is away wasn't kept");
-      return fits && hasRoom(this.#options, this.#root, clientId);
-    });
-    await super.outgoingEnqueueCombi(room, packet);
-    const stored = keep(kept);
-    for (const { clientId } of room) {
-      const key: OutKey = [clientId, kept.brokerId ?? "", kept.brokerCounter ?? 0];
-      this.#queues.add(key, sizeOf(stored), stored.messageId);
-      void this.#outgoing.put(key, stored);
+      if (!fits || !hasRoom(this.#options, this.#root, clientId)) continue;
+      void this.#outgoing.put(this.#queues.add(clientId, kept), kept);
     }
   }
 
   override async outgoingUpdate(client: Client, packet: Kept): Promise<void> {
     // What isn't kept (any more) can be sent all the same: its queue was full, or it was acknowledged just now.
-    await super.outgoingUpdate(client, packet).catch(() => undefined);
-    const kept = packet;
-    const queue = this.#queues.of(client.id);
-    const key: OutKey | undefined =
-      kept.brokerCounter === undefined
-        ? queue?.ids.get(kept.messageId ?? 0)
-        : [client.id, kept.brokerId ?? "", kept.brokerCounter];
-    if (!key || !queue) return;
-    if (kept.messageId !== undefined) queue.ids.set(kept.messageId, key);
-    const before = this.#outgoing.get(key);
-    if (!before) return;
-    const stored =
-      kept.cmd === "publish"
-        ? { ...before, ...(kept.messageId === undefined ? {} : { messageId: kept.messageId }) }
-        : { ...before, ...plain(kept) };
-    void this.#outgoing.put(key, stored);
+    const entry = this.#queues.update(client.id, packet);
+    if (entry) void this.#outgoing.put(entry.key, entry.packet);
   }
 
   override async outgoingClearMessageId(client: Client, packet: Kept): Promise<Kept | undefined> {
-    const { messageId } = packet;
-    // Without an id it would take away any message that has none yet.
-    if (messageId === undefined) return undefined;
-    const cleared = await super.outgoingClearMessageId(client, packet);
-    const queue = this.#queues.of(client.id);
-    const key = queue?.ids.get(messageId);
-    if (queue && key) {
-      queue.ids.delete(messageId);
-      this.#queues.remove(key);
-      void this.#outgoing.remove(key);
-    }
-    return cleared;
+    const entry = this.#queues.takeSent(client.id, packet.messageId);
+    if (entry) void this.#outgoing.remove(entry.key);
+    return entry?.packet;
+  }
+
+  override outgoingStream(client: Client): Readable {
+    return Readable.from(this.#queues.packetsFor(client.id));
   }
 
   override async incomingStorePacket(client: Client, packet: Kept): Promise<void> {
@@ -226,8 +201,9 @@ export class KeptPersistence extends MemoryPersistence {
 
   override async cleanIncoming(client: Client): Promise<void> {
     await super.cleanIncoming(client);
+    for (const messageId of this.#incomingIds.get(client.id) ?? [])
+      void this.#incoming.remove([client.id, messageId]);
     this.#incomingIds.delete(client.id);
-    this.#removeOf(client.id, this.#incoming as unknown as Database<Kept, OutKey>);
   }
 
   override async putWill(client: Client, packet: Kept): Promise<void> {
@@ -256,7 +232,6 @@ export class KeptPersistence extends MemoryPersistence {
       const ref = { id } as Client;
       await this.cleanSubscriptions(ref);
       await this.cleanIncoming(ref);
-      this.#removeOf(id, this.#outgoing);
     }
   }
 
@@ -266,10 +241,14 @@ export class KeptPersistence extends MemoryPersistence {
     await this.#root.backup(join(dir, "broker.mdb"), true);
   }
 
-  override async destroy(): Promise<void> {
-    await super.destroy();
-    await this.#root.flushed;
-    await this.#root.close();
+  override destroy(): Promise<void> {
+    const close = async (): Promise<void> => {
+      await super.destroy();
+      await this.#root.flushed;
+      await this.#root.close();
+    };
+    this.#closed ??= close();
+    return this.#closed;
   }
 
   #roomFor(user: string): boolean {
@@ -313,13 +292,5 @@ export class KeptPersistence extends MemoryPersistence {
     this.#retainedBytes += size - (this.#retainedSizes.get(topic) ?? 0);
     if (size === 0) this.#retainedSizes.delete(topic);
     else this.#retainedSizes.set(topic, size);
-  }
-
-  #removeOf(id: string, table: Database<Kept, OutKey>): void {
-    const range = { start: [id] as unknown as OutKey, end: [id, "\uffff"] as unknown as OutKey };
-    for (const key of table.getKeys(range)) {
-      this.#queues.remove(key);
-      void table.remove(key);
-    }
   }
 }

@@ -1,44 +1,105 @@
-/** Under what a queued packet is kept. */
-export type OutKey = [client: string, broker: string, counter: number];
+import type { StoredPacket as Kept } from "aedes-persistence/asyncPersistence.js";
+import { sizeOf } from "./session.js";
 
-/** What waits for one client: size by key, and the key that a packet id stands for. */
+/** Under what a queued packet is kept: its client, and its place among all that were queued. */
+export type OutKey = [client: string, place: number];
+
+/** A packet that waits for a client. */
+interface Waiting {
+  key: OutKey;
+  /** A PUBLISH, or the PUBREL that took its place; with its packet id once it was sent. */
+  packet: Kept;
+  size: number;
+}
+
+/** What waits for one client, oldest first, by the number that the broker gave it. */
 interface Queue {
-  sizes: Map<string, number>;
-  ids: Map<number, OutKey>;
+  waiting: Map<string, Waiting>;
   bytes: number;
 }
 
-/** What waits for clients that are away, by count and bytes. */
+const nameOf = ({ brokerId = "", brokerCounter = 0 }: Kept): string => `${brokerId} ${brokerCounter}`;
+
+/** What waits for clients that keep a session, in order, with its bytes. */
 export class Queues {
   readonly #queues = new Map<string, Queue>();
   #bytes = 0;
+  #lastPlace = 0;
 
   /** Bytes of all queues. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  of(clientId: string): Queue | undefined {
-    return this.#queues.get(clientId);
+  /** How many packets, and bytes, wait for a client. */
+  sizeOf(clientId: string): { packets: number; bytes: number } {
+    const queue = this.#queues.get(clientId);
+    return { packets: queue?.waiting.size ?? 0, bytes: queue?.bytes ?? 0 };
   }
 
-  add(key: OutKey, size: number, messageId: number | undefined): void {
-    const [clientId] = key;
+  /** What waits for a client, oldest first. */
+  packetsFor(clientId: string): Kept[] {
+    return [...(this.#queues.get(clientId)?.waiting.values() ?? [])].map(({ packet }) => packet);
+  }
+
+  /** Puts a packet at the end and gives its key. */
+  add(clientId: string, packet: Kept): OutKey {
+    const key: OutKey = [clientId, this.#lastPlace + 1];
+    this.restore(key, packet);
+    return key;
+  }
+
+  /** Puts a packet of the store back, at its place. Call in the order of the keys. */
+  restore(key: OutKey, packet: Kept): void {
+    const [clientId, place] = key;
+    // Version 1 had the broker's id there; such a packet keeps its key until it is taken.
+    if (typeof place === "number") this.#lastPlace = Math.max(this.#lastPlace, place);
     let queue = this.#queues.get(clientId);
-    if (!queue) this.#queues.set(clientId, (queue = { sizes: new Map(), ids: new Map(), bytes: 0 }));
-    queue.sizes.set(key.join(" "), size);
+    if (!queue) this.#queues.set(clientId, (queue = { waiting: new Map(), bytes: 0 }));
+    const size = sizeOf(packet);
+    queue.waiting.set(nameOf(packet), { key, packet, size });
     queue.bytes += size;
     this.#bytes += size;
-    if (messageId !== undefined) queue.ids.set(messageId, key);
   }
 
-  remove(key: OutKey): void {
-    const queue = this.#queues.get(key[0]);
-    const size = queue?.sizes.get(key.join(" "));
-    if (!queue || size === undefined) return;
-    queue.sizes.delete(key.join(" "));
-    queue.bytes -= size;
-    this.#bytes -= size;
-    if (queue.sizes.size === 0) this.#queues.delete(key[0]);
+  /**
+   * Notes what became of a packet that waits: the id that it was sent under, or the PUBREL that took its place.
+   * Gives it as it stands now; undefined when it doesn't wait (any more).
+   */
+  update(clientId: string, packet: Kept): Waiting | undefined {
+    const { cmd, brokerCounter, messageId } = packet;
+    const entry =
+      brokerCounter === undefined
+        ? this.#sentAs(clientId, messageId)
+        : this.#queues.get(clientId)?.waiting.get(nameOf(packet));
+    if (entry) entry.packet = { ...entry.packet, cmd, ...(messageId === undefined ? {} : { messageId }) };
+    return entry;
+  }
+
+  /** Takes out what was sent under an id; of several the oldest. */
+  takeSent(clientId: string, messageId: number | undefined): Waiting | undefined {
+    const entry = this.#sentAs(clientId, messageId);
+    const queue = this.#queues.get(clientId);
+    if (!entry || !queue) return undefined;
+    queue.waiting.delete(nameOf(entry.packet));
+    queue.bytes -= entry.size;
+    this.#bytes -= entry.size;
+    if (queue.waiting.size === 0) this.#queues.delete(clientId);
+    return entry;
+  }
+
+  /** Forgets a client's queue; gives the keys of what waited. */
+  drop(clientId: string): OutKey[] {
+    const queue = this.#queues.get(clientId);
+    this.#queues.delete(clientId);
+    this.#bytes -= queue?.bytes ?? 0;
+    return [...(queue?.waiting.values() ?? [])].map(({ key }) => key);
+  }
+
+  #sentAs(clientId: string, messageId: number | undefined): Waiting | undefined {
+    if (messageId === undefined) return undefined;
+    for (const entry of this.#queues.get(clientId)?.waiting.values() ?? [])
+      if (entry.packet.messageId === messageId) return entry;
+    return undefined;
   }
 }

@@ -3,6 +3,7 @@ import type { StoredPacket as Kept } from "aedes-persistence/asyncPersistence.js
 import type { RootDatabase } from "lmdb";
 import { ObiegError } from "../devices/index.js";
 import type { BrokerLimits } from "./limits.js";
+import { ownBytes } from "./own-bytes.js";
 
 /** A kept session, as it stands in the store. */
 export interface Session {
@@ -28,11 +29,13 @@ export interface PersistenceOptions {
   refuse: (reason: string, who: string, detail: string) => void;
 }
 
-/** A packet without its payload and without what can't be stored. */
-export const plain = (packet: Kept): Kept =>
-  JSON.parse(JSON.stringify({ ...packet, payload: undefined })) as Kept;
-/** A packet as it is stored. */
-export const keep = (packet: Kept): Kept => ({ ...plain(packet), payload: Buffer.from(packet.payload) });
+/** A packet as it is kept: what it says, without what aedes hangs on it. */
+export const keep = (packet: Kept): Kept => {
+  const said = Object.entries(packet).filter(
+    ([, value]) => value !== undefined && typeof value !== "function",
+  );
+  return { ...(Object.fromEntries(said) as unknown as Kept), payload: ownBytes(packet.payload) };
+};
 /** What a packet is counted as, bytes. */
 export const sizeOf = ({ topic, payload }: Kept): number => topic.length + payload.length + 64;
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MqttClient } from "mqtt";
 import { generate, type Packet } from "mqtt-packet";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { connectPacket, type FrontDoor, openFrontDoor } from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
@@ -201,4 +201,80 @@ test("what is queued for who is away is bounded, and counted beyond", async () =
     (text) => text.includes("alert 0"),
   );
   raw.socket.destroy();
+});
+
+/** What a kept session is told between its coming and a mark, oldest first. */
+async function told(door: FrontDoor, clientId: string): Promise<string> {
+  const raw = await door.socket();
+  raw.send(connectPacket("tools", { clientId, clean: false }), {
+    cmd: "subscribe",
+    messageId: 1,
+    subscriptions: [{ topic: "tools/mark", qos: 0 }],
+  });
+  const mark = Buffer.from("tools/mark");
+  await until(
+    async () => {
+      await door.broker.publish({ topic: "tools/mark", payload: "", qos: 0, retain: false });
+      return raw.received();
+    },
+    (bytes) => bytes.includes(mark),
+  );
+  raw.socket.destroy();
+  await raw.closed;
+  return raw.received().toString("latin1");
+}
+
+test("a session that begins anew, or that was away too long, leaves nothing of what waited for it", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    let now = 1_000_000;
+    const limits = { offlineBytes: 300, sessionAgeMs: 10_000 };
+    let door = await open({ dir, clock: () => now, limits });
+    const waitsFor = async (clientId: string): Promise<void> => {
+      const client = await door.connect("tools", { clientId, clean: false });
+      await client.subscribeAsync("alerts/#", { qos: 1 });
+      await client.endAsync();
+      await door.broker.publish({ topic: "alerts/x", payload: `for ${clientId}`, qos: 1, retain: false });
+    };
+    await waitsFor("desk");
+    await (await door.connect("tools", { clientId: "desk", clean: true })).endAsync();
+    expect(await told(door, "desk")).not.toContain("for desk");
+    await waitsFor("hall");
+    now += 20_000;
+    vi.advanceTimersByTime(3_600_000);
+    await until(
+      async () => door.refused()["session-expired"] ?? 0,
+      (count) => count === 2,
+    );
+    expect(await told(door, "hall")).not.toContain("for hall");
+    // The bytes that both took are free again: 300 hold three of these, which stand the restart.
+    await waitsFor("yard");
+    for (const payload of ["two", "three"])
+      await door.broker.publish({ topic: "alerts/x", payload, qos: 1, retain: false });
+    expect(door.refused()["offline-full"]).toBeUndefined();
+    await close(door);
+    door = await open({ dir, clock: () => now, limits });
+    expect(await told(door, "yard")).toMatch(/for yard.*two.*three/s);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("what waits for who is away comes in its order, over restarts", async () => {
+  let door = await open({ dir });
+  const desk = await door.connect("tools", { clientId: "desk", clean: false });
+  await desk.subscribeAsync("tools/#", { qos: 1 });
+  await desk.endAsync();
+  const sent: string[] = [];
+  for (let run = 0; run < 4; run += 1) {
+    const sender = await door.connect("tools", { clientId: "sender" });
+    for (let n = 0; n < 3; n += 1) {
+      sent.push(`<run ${run}, ${n}>`);
+      await sender.publishAsync("tools/x", sent.at(-1) ?? "", { qos: 1 });
+    }
+    await sender.endAsync();
+    await close(door);
+    door = await open({ dir });
+  }
+  expect((await told(door, "desk")).match(/<[^>]+>/g)).toEqual(sent);
 });

@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { generate, type Packet } from "mqtt-packet";
+import { expect, test } from "vitest";
+import { connectPacket, openFrontDoor } from "./support/front-door.js";
+import { until } from "./support/obieg.js";
+
+test("what is kept of a packet is its own bytes, not all that came with it", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const buffersMb = (): number => {
+    collect();
+    return process.memoryUsage().arrayBuffers / 1e6;
+  };
+  const dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
+  const door = await openFrontDoor({ dir });
+  const away = await door.connect("tools", { clientId: "away", clean: false });
+  await away.subscribeAsync("tools/#", { qos: 1 });
+  await away.endAsync();
+  const message = { cmd: "publish", topic: "tools/f", qos: 0, dup: false, retain: false } as const;
+  const filler = generate({ ...message, payload: Buffer.alloc(60_000) });
+  const will = { topic: "tools/will", payload: Buffer.from("x"), qos: 0 as const, retain: false };
+  const raws: Awaited<ReturnType<typeof door.socket>>[] = [];
+  const before = buffersMb();
+  const rounds = 100;
+  for (let n = 0; n < rounds; n += 1) {
+    const raw = await door.socket();
+    raws.push(raw);
+    const retained: Packet = {
+      ...message,
+      topic: `tools/${n}`,
+      payload: "x",
+      qos: 1,
+      messageId: 1,
+      retain: true,
+    };
+    raw.send(
+      Buffer.concat([generate(connectPacket("tools", { clientId: `w${n}`, will })), filler]),
+      Buffer.concat([generate(retained), filler]),
+      Buffer.concat([
+        generate({ ...retained, topic: "tools/q", retain: false, messageId: 2 }),
+        filler,
+        filler.subarray(0, 100),
+      ]),
+    );
+  }
+  await until(
+    async () => door.admitted.length,
+    (count) => count === 5 * rounds,
+  );
+  door.admitted.length = 0;
+  const grownMb = await until(
+    async () => buffersMb() - before,
+    (mb) => mb < 3,
+  );
+  expect(grownMb).toBeLessThan(3);
+  for (const raw of raws) raw.socket.destroy();
+  await door.broker.close();
+  rmSync(dir, { recursive: true, force: true });
+});
