@@ -79,76 +79,79 @@ async function checkAccounts(target: Target, messages: number): Promise<void> {
 const cpuText = ({ door, works, others }: CpuShares, generator: number): string =>
   `door ${digits(door)}, works ${digits(works)}, DuckDB and others ${digits(others)}, generator ${digits(generator)}`;
 
-/** Bursts with and without the sink beside a bare aedes and a backlog at a start, alternating; then memory at a smaller size. */
+/** What is measured side by side, one after another; the machine's own speed drifts over minutes. */
+interface Round {
+  /** Of bare aedes before each burst, messages a second. */
+  bare: number[];
+  sunk: Burst;
+  plain: Burst;
+  backlog: number;
+}
+
+/** Rounds of a burst with the sink, one without, and a backlog at a start, each beside a bare aedes; then memory at a smaller size. */
 export async function measureBurst(size: Size, say: (text: string) => void): Promise<Figure[]> {
   const bare = await startBare();
   const loads = new Workloads();
-  await runLoad(bare.port, loads.take(size.acknowledge, 1));
-  const rates: number[] = [];
-  const plain: Burst[] = [];
-  const sunk: Burst[] = [];
-  const backlogs: number[] = [];
-  for (let round = 0; round < size.rounds; round += 1) {
-    for (const [list, withSink] of [
-      [plain, false],
-      [sunk, true],
-    ] as const) {
-      rates.push((await runLoad(bare.port, loads.take(size.acknowledge, 1))).perSecond);
-      const burst = await runBurst(size.burst, withSink);
-      list.push(burst);
-      say(
-        `burst${withSink ? " with sink" : ""}: ${digits(burst.perSecond)} a second, CPU ${digits(burst.cpu.total)} (${cpuText(burst.cpu, burst.generatorCpu)}), ${digits(burst.peakMb)} MB`,
-      );
-    }
+  const measureBare = async (): Promise<number> =>
+    (await runLoad(bare.port, loads.take(size.acknowledge, 1))).perSecond;
+  const measureOne = async (withSink: boolean): Promise<Burst> => {
+    const burst = await runBurst(size.burst, withSink);
+    say(
+      `burst${withSink ? " with sink" : ""}: ${digits(burst.perSecond)} a second, CPU ${digits(burst.cpu.total)} (${cpuText(burst.cpu, burst.generatorCpu)}), ${digits(burst.peakMb)} MB`,
+    );
+    return burst;
+  };
+  await measureBare();
+  const rounds: Round[] = [];
+  for (let n = 0; n < size.rounds; n += 1) {
+    const before = await measureBare();
+    const sunk = await measureOne(true);
+    const between = await measureBare();
+    const plain = await measureOne(false);
     const backlog = await runBacklog(size.backlog);
-    backlogs.push(backlog);
     say(`backlog: ${digits(backlog)} a second`);
+    rounds.push({ bare: [before, between], sunk, plain, backlog });
   }
   await bare.stop();
-  const small = await runBurst(size.smallBurst, false);
-  return [...figuresOf(size, median(rates), plain, sunk, small), backlogFigure(size, backlogs, plain)];
+  return figuresOf(size, rounds, await runBurst(size.smallBurst, false));
 }
 
-function backlogFigure(size: Size, backlogs: readonly number[], plain: readonly Burst[]): Figure {
-  const perSecond = median(backlogs);
-  const times = perSecond / median(plain.map((burst) => burst.perSecond));
-  return figure(
-    `a backlog of ${size.backlog.toLocaleString("en")} messages after a restart, of the live rate`,
-    times,
-    { least: 1, unit: "x" },
-    `${digits(times)}x (${digits(perSecond)} a second)`,
-  );
-}
-
-function figuresOf(size: Size, bare: number, plain: Burst[], sunk: Burst[], small: Burst): Figure[] {
-  const of = (list: readonly Burst[], part: (burst: Burst) => number): number => median(list.map(part));
-  const rate = of(plain, (burst) => burst.perSecond);
-  const sunkRate = of(sunk, (burst) => burst.perSecond);
+function figuresOf(size: Size, rounds: readonly Round[], small: Burst): Figure[] {
+  const of = (part: (round: Round) => number): number => median(rounds.map(part));
+  const plain = rounds.map((round) => round.plain);
   const [typical] = plain.toSorted((a, b) => a.cpu.total - b.cpu.total).slice(plain.length >> 1);
+  /** A ratio of each round's own, and the median rate. */
+  const beside = (times: number, rate: number): string => `${digits(times)}x (${digits(rate)} a second)`;
+  const ofBare = of(({ plain: { perSecond }, bare: [, between = Number.NaN] }) => perSecond / between);
+  const ofPlain = of((round) => round.sunk.perSecond / round.plain.perSecond);
+  const ofLive = of((round) => round.backlog / round.plain.perSecond);
   const what = `burst of ${size.burst.toLocaleString("en")} messages of 5 values`;
   return [
     figure(
       `${what}, published to queryable, of bare aedes' rate`,
-      rate / bare,
+      ofBare,
       { least: 0.35, unit: "x" },
-      `${digits(rate / bare)}x (${digits(rate)} of ${digits(bare)} a second)`,
+      `${digits(ofBare)}x (${digits(of((round) => round.plain.perSecond))} of ${digits(of((round) => median(round.bare)))} a second)`,
     ),
-    note("acknowledged meanwhile", `${digits(of(plain, (burst) => burst.acknowledgedPerSecond))} a second`),
+    note("acknowledged meanwhile", `${digits(of((round) => round.plain.acknowledgedPerSecond))} a second`),
     figure("CPU seconds per 100,000 messages, all threads", typical?.cpu.total ?? Number.NaN, { most: 3 }),
     note("of these", typical ? cpuText(typical.cpu, typical.generatorCpu) : ""),
     figure(
       "the same burst with an InfluxDB sink: rate to queryable, of that without",
-      sunkRate / rate,
+      ofPlain,
       { least: 0.85, unit: "x" },
-      `${digits(sunkRate / rate)}x (${digits(sunkRate)} a second)`,
+      beside(
+        ofPlain,
+        of((round) => round.sunk.perSecond),
+      ),
     ),
     figure(
       "time until the sink has all, of the time until all is queryable",
-      of(sunk, (burst) => burst.sinkTimes),
+      of((round) => round.sunk.sinkTimes),
       { most: 2, unit: "x" },
-      `${digits(of(sunk, (burst) => burst.sinkTimes))}x`,
+      `${digits(of((round) => round.sunk.sinkTimes))}x`,
     ),
-    note("CPU seconds per 100,000 messages with the sink", digits(of(sunk, (burst) => burst.cpu.total))),
+    note("CPU seconds per 100,000 messages with the sink", digits(of((round) => round.sunk.cpu.total))),
     figure(
       `largest memory, door and works together: at ${size.burst.toLocaleString("en")} messages`,
       Math.max(...plain.map((burst) => burst.peakMb)),
@@ -156,7 +159,16 @@ function figuresOf(size: Size, bare: number, plain: Burst[], sunk: Burst[], smal
     ),
     note(
       `at ${size.smallBurst.toLocaleString("en")}; with the sink at ${size.burst.toLocaleString("en")}`,
-      `${digits(small.peakMb)} MB; ${digits(Math.max(...sunk.map((burst) => burst.peakMb)))} MB`,
+      `${digits(small.peakMb)} MB; ${digits(Math.max(...rounds.map((round) => round.sunk.peakMb)))} MB`,
+    ),
+    figure(
+      `a backlog of ${size.backlog.toLocaleString("en")} messages after a restart, of the live rate`,
+      ofLive,
+      { least: 1, unit: "x" },
+      beside(
+        ofLive,
+        of((round) => round.backlog),
+      ),
     ),
   ];
 }

@@ -71,7 +71,7 @@ const commit = ((): string => {
 const seconds = (performance.now() - begun) / 1_000;
 const head = [
   `Written by \`npm run bench\` in ${Math.ceil(seconds / 60)} minutes: obieg ${versionOf("package.json")} (${commit}), Node ${process.versions.node}, DuckDB ${versionOf("node_modules/@duckdb/node-api/package.json")}, aedes ${versionOf("node_modules/aedes/package.json")}, Linux ${release()}, ${cpus().length} cores (${cpus()[0]?.model ?? ""}), ${Math.round(totalmem() / 2 ** 30)} GiB.`,
-  `Everything runs on this machine, the generator (a process of its own, raw sockets, packets encoded before) and the sink's receiver too. QoS 1 over 10 connections, at most 1,000 unacknowledged on each, refilled by a quarter of that or more. Bare is aedes that acknowledges with nothing behind it, in alternating runs; figures are medians of ${size.rounds} runs. Everything is on: validation, ledger, rules, history with rollups. After each run the ledger and the rows in history are counted.`,
+  `Everything runs on this machine, the generator (a process of its own, raw sockets, packets encoded before) and the sink's receiver too. QoS 1 over 10 connections, at most 1,000 unacknowledged on each, refilled by a quarter of that or more. Bare is aedes that acknowledges with nothing behind it, in alternating runs; figures are medians of ${size.rounds} runs, ratios those of runs that stand next to each other. Everything is on: validation, ledger, rules, history with rollups. After each run the ledger and the rows in history are counted.`,
 ].join("\n\n");
 const text = resultsText(head, figures);
 process.stdout.write(text);

@@ -27,7 +27,7 @@ export interface Size {
 
 /** What `npm run bench` measures. */
 export const fullSize: Size = {
-  rounds: 3,
+  rounds: 5,
   acknowledge: 300_000,
   paced: 50_000,
   burst: 1_000_000,
