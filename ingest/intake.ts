@@ -30,10 +30,11 @@ export interface Intake {
   stop(): Promise<void>;
 }
 
-/** Messages as they were read, and what was understood of them. */
+/** The next messages: on their way from the journal, read, understood. */
 interface Drawn {
-  messages: readonly JournalMessage[];
-  batch: Batch | undefined;
+  read: Promise<readonly JournalMessage[]>;
+  messages?: readonly JournalMessage[];
+  batch?: Batch;
 }
 
 /** True while so much waits that it should go before what can wait: sinks. */
@@ -45,7 +46,7 @@ const retryMs = 1_000;
 const smallBatch = 500;
 
 /**
- * Starts to draw. While a batch is being stored the next one is read and understood, no more than one ahead.
+ * Starts to draw. While a batch is being taken the next one is read, and while the disk is at work on it understood; no more than one ahead.
  * A batch that fails is tried again each second, unchanged; what failed stands in `status.fault`.
  * Guarantee: batches in the order of the journal, one at a time; nothing is skipped.
  */
@@ -69,31 +70,37 @@ export function startIntake(parts: IntakeParts): Intake {
   const failed = (error: unknown, code: string): void => {
     fault = { code: error instanceof ObiegError ? error.code : code, message: (error as Error).message };
   };
-  const draw = async (): Promise<Drawn> => {
-    const messages = await reader.read(durable, parts.batch.messages, parts.batch.bytes);
+  const draw = (): Drawn => {
+    const drawn: Drawn = { read: reader.read(durable, parts.batch.messages, parts.batch.bytes) };
+    drawn.read.then(
+      (messages) => void (drawn.messages = messages),
+      // Told where it is waited for.
+      () => undefined,
+    );
+    return drawn;
+  };
+  const understand = (drawn: Drawn): void => {
+    if (!drawn.messages || drawn.batch) return;
     try {
-      return { messages, batch: pipeline.understand(messages) };
+      drawn.batch = pipeline.understand(drawn.messages);
     } catch {
       // What is wrong is found again, and told, when the batch is taken.
-      return { messages, batch: undefined };
     }
   };
   /** What comes after the batch under way. */
-  let ahead: Promise<Drawn> | undefined;
+  let ahead: Drawn | undefined;
 
   const takeOne = async (): Promise<number> => {
-    const drawn = ahead ?? draw();
+    const { read, batch } = ahead ?? draw();
     ahead = undefined;
-    const { messages, batch } = await drawn;
+    const messages = await read;
     const last = messages.at(-1);
     if (!last) return 0;
-    if (!stopped && durable - last.sequence >= smallBatch) {
-      ahead = draw();
-      ahead.catch(() => undefined);
-    }
+    const next = !stopped && durable - last.sequence >= smallBatch ? draw() : undefined;
+    ahead = next;
     for (let tries = 0; ; tries += 1) {
       try {
-        await pipeline.take(batch ?? pipeline.understand(messages));
+        await pipeline.take(batch ?? pipeline.understand(messages), () => next && understand(next));
         break;
       } catch (error) {
         failed(error, "pipeline-failed");
@@ -142,7 +149,7 @@ export function startIntake(parts: IntakeParts): Intake {
       stopped = true;
       wakeUp?.();
       await running;
-      await ahead?.catch(() => undefined);
+      await ahead?.read.catch(() => undefined);
       await reader.close();
     },
   };

@@ -71,9 +71,9 @@ export class Pipeline {
   /**
    * Takes an understood batch through every step that is left.
    * Guarantee: resolved means queryable, judged and accounted for, with the position on disk; thrown means that the same batch is to be
-   * taken again: what history took already isn't taken twice.
+   * taken again: what history took already isn't taken twice. `meanwhile` is called while the disk is at work; it must not throw.
    */
-  take(understood: Batch): Promise<void> {
+  take(understood: Batch, meanwhile?: () => void): Promise<void> {
     return this.#inTurn(async () => {
       await this.#finish();
       const { history } = this.#parts;
@@ -90,7 +90,7 @@ export class Pipeline {
       await this.codecs.note(batch.made);
       await this.#identify(batch);
       await this.memory.stage(batch.memory, history.position);
-      await this.#store(batch);
+      await this.#store(batch, meanwhile);
       this.memory.settle(history.position);
       await this.#finish();
       this.#answer(batch.answers);
@@ -197,14 +197,16 @@ export class Pipeline {
     batch.ledger.count(batch.values);
   }
 
-  async #store({ messages, values, ledger, quarantined, unmapped, warnings }: Batch): Promise<void> {
+  async #store(batch: Batch, meanwhile: (() => void) | undefined): Promise<void> {
+    const { messages, values, ledger, quarantined, unmapped, warnings } = batch;
     const last = messages.at(-1);
     if (!last) throw new ObiegError("empty-batch", "a batch holds at least one message");
     const quarantine =
       unmapped.length + warnings.length > 0
         ? [...quarantined, ...this.unmapped.entriesOf(unmapped), ...this.#warnings.entriesOf(warnings)]
         : quarantined;
-    await this.#commit({ position: last.sequence, values, ledger: ledger.deltas(), quarantine });
+    const position = last.sequence;
+    await this.#commit({ position, values, ledger: ledger.deltas(), quarantine, meanwhile });
     this.unmapped.count(unmapped);
     this.#warnings.count(warnings);
     this.#unjudged = { values, quarantined: quarantine };

@@ -145,6 +145,23 @@ test("a message that was understood before its device was added, and stored afte
   }
 });
 
+test("while a batch is on its way to the disk there is a moment for something else, before its position stands", async () => {
+  const works = await openTestPipeline(city, nowMs);
+  try {
+    const payload = Buffer.from('{"fill_percent": 40}');
+    const message = { topic: "readings/bin-1", payload, user: "u", clientId: "c", qos: 1 as const };
+    const meanwhile: number[] = [];
+    await works.pipeline.take(
+      works.pipeline.understand([{ ...message, sequence: 1, receivedMs: nowMs }]),
+      () => void meanwhile.push(works.history.position),
+    );
+    expect(meanwhile).toEqual([0]);
+    expect(works.history.position).toBe(1);
+  } finally {
+    await works.close();
+  }
+});
+
 test("names in quarantine are paged by when they were heard last, with their newest messages", async () => {
   const works = await openTestPipeline(city, nowMs);
   try {

@@ -54,17 +54,24 @@ export class Database {
   }
 
   /**
-   * Runs `body` in the one write transaction, on the writer or on `connection`.
+   * Runs `body` in the one write transaction, on the writer or on `connection`; while the commit is on its way also
+   * `meanwhile`, which must not throw.
    * Guarantee: resolved means committed and synced; rejected means rolled back.
    */
-  write<T>(body: (connection: DuckDBConnection) => Promise<T>, connection?: DuckDBConnection): Promise<T> {
+  write<T>(
+    body: (connection: DuckDBConnection) => Promise<T>,
+    connection?: DuckDBConnection,
+    meanwhile?: () => void,
+  ): Promise<T> {
     return this.#writing.run(async () => {
       const { writer } = this.#live;
       const on = connection ?? writer;
       await on.run("begin");
       try {
         const result = await body(on);
-        await on.run("commit");
+        const committed = on.run("commit");
+        meanwhile?.();
+        await committed;
         return result;
       } catch (error) {
         await on.run("rollback").catch(() => {});

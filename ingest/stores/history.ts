@@ -132,19 +132,23 @@ export class EmbeddedHistory implements History {
       const lastSequence = last === undefined ? this.#identity.lastSequence : values.sequence[last];
       const unsaved = [...this.#core.series.unsaved];
       try {
-        await this.#core.database.write(async (connection) => {
-          await appendSeries(connection, unsaved);
-          await appendRows(connection, "readings", values, stored);
-          await appendRows(connection, "conflicts", values, values.rowsOf("conflict"));
-          await appendLedger(connection, batch.ledger);
-          const replaying = batch.position <= this.#position;
-          await writeQuarantine(connection, batch.quarantine, batch.resolved, replaying);
-          if (this.#ledgerRows > compactAfterRows) await compactLedger(connection);
-          if (this.isNew) await connection.run("update meta set value = 0 where key = 'rebuild_until'");
-          await connection.run(
-            `update meta set value = case key when 'position' then ${batch.position} else ${lastSequence} end where key in ('position', 'last_sequence')`,
-          );
-        });
+        await this.#core.database.write(
+          async (connection) => {
+            await appendSeries(connection, unsaved);
+            await appendRows(connection, "readings", values, stored);
+            await appendRows(connection, "conflicts", values, values.rowsOf("conflict"));
+            await appendLedger(connection, batch.ledger);
+            const replaying = batch.position <= this.#position;
+            await writeQuarantine(connection, batch.quarantine, batch.resolved, replaying);
+            if (this.#ledgerRows > compactAfterRows) await compactLedger(connection);
+            if (this.isNew) await connection.run("update meta set value = 0 where key = 'rebuild_until'");
+            await connection.run(
+              `update meta set value = case key when 'position' then ${batch.position} else ${lastSequence} end where key in ('position', 'last_sequence')`,
+            );
+          },
+          undefined,
+          batch.meanwhile,
+        );
       } catch (cause) {
         throw new ObiegError(
           "history-commit",

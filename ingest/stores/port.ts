@@ -96,6 +96,8 @@ export interface HistoryBatch {
   quarantine: QuarantineEntry[];
   /** Entries whose status a replay or dismissal changes, in the same transaction. */
   resolved?: { id: string; status: "replayed" | "dismissed"; by: string; atMs: number }[];
+  /** Called while the batch is on its way to the disk, for what else there is to do; must not throw. */
+  meanwhile?: (() => void) | undefined;
 }
 
 /** A stored reading as it is read back. */
