@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CityFile, openCodecs, parseCity, type RawMessage } from "../devices/index.js";
 import { noDecoders, SandboxOnDemand } from "../devices/formats/sandbox.js";
 import { openSandbox } from "../devices/lorawan/index.js";
+import { openDecoderShelf } from "../ingest/decoders.js";
 import { openTestPipeline } from "./support/pipeline.js";
 import { openSharedHistory, type SharedHistory } from "./support/shared-history.js";
 import { gives, uplink } from "./support/codec.js";
@@ -206,6 +207,27 @@ test("a decoder's warning is kept with its message, once, and costs the reading 
     expect(await works.pipeline.dismiss(items, "test")).toBe(1);
     const [account] = await works.history.ledger({ fromDay: "2026-11-23", toDay: "2026-11-23" });
     expect(account).toMatchObject({ balanced: true, values: { decoded: 3, quarantined: 0 } });
+  } finally {
+    await works.close();
+  }
+});
+
+test("what was understood with a decoder that was replaced since, and isn't stored yet, is stored as the new one reads it", async () => {
+  const works = await openTestPipeline(cityOf("").replace(/, decoders: .*(?= }]$)/m, ""), receivedMs);
+  const shelf = openDecoderShelf(works.library, works.registry, works.history, () => works.pipeline.renew());
+  const put = (version: string, values: string): Promise<unknown> =>
+    shelf.put("BIN-A", { version, script: gives(values) }, "ewa");
+  const message = { ...messageOf(frame("bin-a")), sequence: 1 };
+  try {
+    await put("1", "{ fill_percent: input.bytes[0] }");
+    const understood = works.pipeline.understand([message]);
+    await understood.waitsFor;
+    const again = works.pipeline.understand([message]);
+    expect(again.waitsFor).toBeUndefined();
+    await put("2", "{ fill_percent: 10 * input.bytes[0] }");
+    await works.pipeline.take(again);
+    expect((await works.history.readings({ limit: 10 })).items.map(({ value }) => value)).toEqual([50]);
+    expect(works.pipeline.codecs.of("bin-a", "fill_percent", receivedMs)?.version).toBe("2");
   } finally {
     await works.close();
   }
