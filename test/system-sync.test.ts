@@ -77,3 +77,18 @@ test("the journal is synced before each PUBACK and before each 202 leaves", asyn
     expect(told).toBeGreaterThan(durable);
   }
 });
+
+test("the journal and the id are synced before a PUBREC leaves", async () => {
+  const lines = await traced(async () => {
+    const login = { user: "bin-1", secret: secrets.BIN_SECRET };
+    const more = ["-q", "2", "-i", "desk", "-c"];
+    const payload = '{"fill_percent": 33.4567}';
+    expect((await mosquittoPub(obieg.mqttPort, login, "readings/bin-1", payload, more)).code).toBe(0);
+  });
+  const written = lineOf(lines, /pwrite\w*\(\d+<[^>]*\/journal\/.*33\.4567/, 0);
+  const durable = lineOf(lines, synced, written);
+  const noted = lineOf(lines, /pwrite\w*\(\d+<[^>]*\/broker\.mdb>/, durable);
+  const isKept = /fdatasync\(\d+<[^>]*\/broker\.mdb>\) += 0|fdatasync resumed>.*= 0/;
+  const told = lineOf(lines, /writev?\(\d+<socket.*(?:iov_base="P", iov_len=1|"P\\2)/, written);
+  expect(told).toBeGreaterThan(lineOf(lines, isKept, noted));
+});
