@@ -37,14 +37,14 @@ export interface BrokerLimits {
   sessionsPerUser: number;
   /** A kept session whose client stays away this long is forgotten, milliseconds. */
   sessionAgeMs: number;
-  /** Messages and bytes kept for one client that is away; further ones are not queued for it. */
+  /** Messages, and bytes of memory, kept for one client that is away; further ones are not queued for it. */
   offlineMessagesPerClient: number;
   offlineBytesPerClient: number;
-  /** Bytes kept for all clients that are away. */
+  /** Bytes of memory kept for all clients that are away. */
   offlineBytes: number;
   /** QoS 2 messages of one client that wait for its PUBREL. */
   incomingPerClient: number;
-  /** Bytes of retained messages (topic and payload). */
+  /** Bytes of memory that retained messages take. */
   retainedBytes: number;
   /** Secrets checked at the same time, and CONNECTs that may wait for it. */
   verifying: number;
@@ -74,10 +74,10 @@ export const defaultLimits: Readonly<BrokerLimits> = {
   sessionsPerUser: 20,
   sessionAgeMs: 7 * 24 * 3_600_000,
   offlineMessagesPerClient: 1_000,
-  offlineBytesPerClient: 1024 * 1024,
+  offlineBytesPerClient: 2 * 1024 * 1024,
   offlineBytes: 32 * 1024 * 1024,
   incomingPerClient: 1_000,
-  retainedBytes: 16 * 1024 * 1024,
+  retainedBytes: 32 * 1024 * 1024,
   verifying: 2,
   verifyQueue: 10_000,
   failuresPerMinute: 60,

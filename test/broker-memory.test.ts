@@ -8,9 +8,39 @@ import { expect, test } from "vitest";
 import { connectPacket, openFrontDoor } from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+test("small retained messages, and small ones for who is away, take the memory that they are counted as", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
+  const bound = 3 * 2 ** 20;
+  const limits = {
+    retainedBytes: bound,
+    offlineBytes: bound,
+    offlineBytesPerClient: bound,
+    offlineMessagesPerClient: 1e6,
+  };
+  const door = await openFrontDoor({ dir, limits });
+  const away = await door.connect("tools", { clientId: "away", clean: false });
+  await away.subscribeAsync("alerts/#", { qos: 1 });
+  await away.endAsync();
+  const heapMb = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed / 1e6;
+  };
+  const before = heapMb();
+  for (let n = 0; n < 6_000; n += 1) {
+    const topic = `alerts/${n}`;
+    await door.broker.publish({ topic, payload: "x", qos: 1, retain: true });
+  }
+  expect(door.refused()["retained-full"]).toBeGreaterThan(2_000);
+  expect(door.refused()["offline-full"]).toBeGreaterThan(2_000);
+  expect(heapMb() - before).toBeLessThan((2 * bound) / 1e6);
+  await door.broker.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
 test("what is kept of a packet is its own bytes, not all that came with it", async () => {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
   const buffersMb = (): number => {
     collect();
     return process.memoryUsage().arrayBuffers / 1e6;

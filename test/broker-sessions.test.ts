@@ -228,7 +228,7 @@ test("a session that begins anew, or that was away too long, leaves nothing of w
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   try {
     let now = 1_000_000;
-    const limits = { offlineBytes: 300, sessionAgeMs: 10_000 };
+    const limits = { offlineBytes: 3_300, sessionAgeMs: 10_000 };
     let door = await open({ dir, clock: () => now, limits });
     const waitsFor = async (clientId: string): Promise<void> => {
       const client = await door.connect("tools", { clientId, clean: false });
@@ -247,7 +247,7 @@ test("a session that begins anew, or that was away too long, leaves nothing of w
       (count) => count === 2,
     );
     expect(await told(door, "hall")).not.toContain("for hall");
-    // The bytes that both took are free again: 300 hold three of these, which stand the restart.
+    // The bytes that both took are free again: 3,300 hold three of these, which stand the restart.
     await waitsFor("yard");
     for (const payload of ["two", "three"])
       await door.broker.publish({ topic: "alerts/x", payload, qos: 1, retain: false });
