@@ -40,7 +40,10 @@ const buffers = [
   "offlineBytes",
   "retainedBytes",
 ] as const;
-const bufferBytes = buffers.reduce((sum, name) => sum + defaultLimits[name], 0);
+/** A QoS 2 message that waits for its PUBREL. */
+const incomingBytes = 1_024;
+const bufferBytes =
+  buffers.reduce((sum, name) => sum + defaultLimits[name], 0) + defaultLimits.incoming * incomingBytes;
 
 /** Memory that a container, or `memory` of the configuration, allows; the machine's where none does. */
 function readMemory(configured: number | undefined): number {
@@ -113,7 +116,9 @@ export function fitToMachine(config: Config, machine: Machine): Fit {
   const wanted = config.limits.connections;
   const files = fitDescriptors(wanted, machine);
   const memory = fitMemory(files.mqtt, config.history.memory, machine);
-  const smaller = buffers.map((name) => [name, Math.floor(defaultLimits[name] * memory.share)] as const);
+  const smaller = [...buffers, "incoming" as const].map(
+    (name) => [name, Math.floor(defaultLimits[name] * memory.share)] as const,
+  );
   return {
     broker: { ...Object.fromEntries(smaller), connections: memory.mqtt },
     httpConnections: files.http,

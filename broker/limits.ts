@@ -42,7 +42,9 @@ export interface BrokerLimits {
   offlineBytesPerClient: number;
   /** Bytes of memory kept for all clients that are away. */
   offlineBytes: number;
-  /** QoS 2 messages of one client that wait for its PUBREL. */
+  /** QoS 2 messages that wait for their PUBREL: in total, of one user, of one client. Each takes 1 kB. */
+  incoming: number;
+  incomingPerUser: number;
   incomingPerClient: number;
   /** Bytes of memory that retained messages take. */
   retainedBytes: number;
@@ -76,6 +78,8 @@ export const defaultLimits: Readonly<BrokerLimits> = {
   offlineMessagesPerClient: 1_000,
   offlineBytesPerClient: 2 * 1024 * 1024,
   offlineBytes: 32 * 1024 * 1024,
+  incoming: 30_000,
+  incomingPerUser: 5_000,
   incomingPerClient: 1_000,
   retainedBytes: 32 * 1024 * 1024,
   verifying: 2,

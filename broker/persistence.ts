@@ -5,6 +5,7 @@ import MemoryPersistence, { type StoredPacket as Kept } from "aedes-persistence/
 import { type Database, open, type RootDatabase } from "lmdb";
 import { ObiegError } from "../devices/index.js";
 import type { Audience } from "./audience.js";
+import { Incoming } from "./incoming.js";
 import { type OutKey, Queues } from "./queues.js";
 import { hasRoom, keep, noRoom, type PersistenceOptions, type Session, sizeOf } from "./session.js";
 
@@ -22,8 +23,7 @@ export class KeptPersistence extends MemoryPersistence {
   readonly #options: PersistenceOptions;
   readonly #kept = new Map<string, Session>();
   #audience: Pick<Audience, "keep"> | undefined;
-  /** Ids of QoS 2 messages that wait for PUBREL, by client id. */
-  readonly #incomingIds = new Map<string, Set<number>>();
+  readonly #waiting: Incoming;
   readonly #retainedSizes = new Map<string, number>();
   readonly #queues = new Queues();
   #retainedBytes = 0;
@@ -32,6 +32,7 @@ export class KeptPersistence extends MemoryPersistence {
   constructor(options: PersistenceOptions) {
     super();
     this.#options = options;
+    this.#waiting = new Incoming(options.limits);
     this.#root = open({
       path: join(options.dir, "broker.mdb"),
       noSubdir: true,
@@ -68,7 +69,7 @@ export class KeptPersistence extends MemoryPersistence {
     for (const { key, value } of this.#outgoing.getRange()) this.#queues.restore(key, value);
     for (const { key, value } of this.#incoming.getRange()) {
       const [id, messageId] = key;
-      this.#incomingIds.set(id, (this.#incomingIds.get(id) ?? new Set()).add(messageId));
+      this.#waiting.add(id, this.#kept.get(id)?.user ?? "", messageId);
       await super.incomingStorePacket({ id } as Client, value);
     }
     for (const { key, value } of this.#wills.getRange()) {
@@ -176,13 +177,13 @@ export class KeptPersistence extends MemoryPersistence {
   }
 
   override async incomingStorePacket(client: Client, packet: Kept): Promise<void> {
-    const ids = this.#incomingIds.get(client.id) ?? new Set();
     const { messageId = 0 } = packet;
-    if (!ids.has(messageId) && ids.size >= this.#options.limits.incomingPerClient)
+    const user = this.#options.userOf(client);
+    if (!this.#waiting.hasRoom(client.id, user, messageId))
       throw this.#full("incoming-full", client.id, "too many QoS 2 messages wait for PUBREL");
     if (!hasRoom(this.#options, this.#root, client.id)) throw noRoom(client.id);
     await this.#keepSession(client);
-    this.#incomingIds.set(client.id, ids.add(messageId));
+    this.#waiting.add(client.id, user, messageId);
     // The id is what is needed to know a message again.
     const kept = { ...packet, payload: Buffer.alloc(0) };
     await super.incomingStorePacket(client, kept);
@@ -195,15 +196,13 @@ export class KeptPersistence extends MemoryPersistence {
   override async incomingDelPacket(client: Client, packet: Kept): Promise<void> {
     await super.incomingDelPacket(client, packet);
     const { messageId = 0 } = packet;
-    this.#incomingIds.get(client.id)?.delete(messageId);
+    this.#waiting.remove(client.id, messageId);
     void this.#incoming.remove([client.id, messageId]);
   }
 
   override async cleanIncoming(client: Client): Promise<void> {
     await super.cleanIncoming(client);
-    for (const messageId of this.#incomingIds.get(client.id) ?? [])
-      void this.#incoming.remove([client.id, messageId]);
-    this.#incomingIds.delete(client.id);
+    for (const messageId of this.#waiting.drop(client.id)) void this.#incoming.remove([client.id, messageId]);
   }
 
   override async putWill(client: Client, packet: Kept): Promise<void> {

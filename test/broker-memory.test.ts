@@ -91,3 +91,40 @@ test("what is kept of a packet is its own bytes, not all that came with it", asy
   await door.broker.close();
   rmSync(dir, { recursive: true, force: true });
 });
+
+test("QoS 2 messages that wait for their PUBREL are bounded: of a client, of a user, in all", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
+  const limits = { incomingPerClient: 3, incomingPerUser: 5, incoming: 7 };
+  const door = await openFrontDoor({ dir, limits });
+  const open = async (user: string, clientId: string): Promise<(id: number) => Promise<string>> => {
+    const raw = await door.socket();
+    raw.send(connectPacket(user, { clientId }));
+    let length = 4;
+    return async (messageId) => {
+      const topic = user === "tools" ? "tools/x" : "readings/bin-1";
+      raw.send({ cmd: "publish", topic, payload: "{}", qos: 2, messageId, dup: false, retain: false });
+      const bytes = await until(
+        async () => raw.received(),
+        (all) => all.length > length || raw.socket.destroyed,
+      );
+      const answer = bytes.subarray(length).toString("hex");
+      length = bytes.length;
+      return answer === "" ? "closed" : answer;
+    };
+  };
+  const taken = (id: number): string => `5002000${id}`;
+  const one = await open("tools", "one");
+  expect([await one(1), await one(2), await one(3)]).toEqual([1, 2, 3].map(taken));
+  // The same one again needs no room.
+  expect(await one(3)).toBe(taken(3));
+  const two = await open("tools", "two");
+  expect([await two(1), await two(2), await two(3)]).toEqual([taken(1), taken(2), "closed"]);
+  const other = await open("bin-1", "three");
+  expect([await other(1), await other(2), await other(3)]).toEqual([1, 2, 3].map(taken));
+  const fourth = await open("gw-1", "four");
+  expect([await fourth(1), await fourth(2)]).toEqual([taken(1), "closed"]);
+  expect(await one(4)).toBe("closed");
+  expect(door.refused()).toMatchObject({ "incoming-full": 3 });
+  await door.broker.close();
+  rmSync(dir, { recursive: true, force: true });
+});
