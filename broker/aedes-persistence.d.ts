@@ -33,6 +33,5 @@ declare module "aedes-persistence/asyncPersistence.js" {
     cleanIncoming(client: Client): Promise<void>;
     putWill(client: Client, packet: StoredPacket): Promise<void>;
     delWill(client: Client): Promise<StoredPacket | undefined>;
-    destroy(): Promise<void>;
   }
 }

@@ -272,10 +272,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     clearInterval(expiry);
     const closed = listeners.map((listener) => listener.close());
     await new Promise<void>((resolve) => aedes.close(() => resolve()));
-    // aedes leaves it open.
-    await persistence?.destroy();
     visitors.closeAll();
     await Promise.all(closed);
+    await persistence?.settled();
   };
   try {
     const tcp = await listenTcp(options.host, options.port, accept, failed);

@@ -27,7 +27,6 @@ export class KeptPersistence extends MemoryPersistence {
   readonly #retainedSizes = new Map<string, number>();
   readonly #queues = new Queues();
   #retainedBytes = 0;
-  #closed: Promise<void> | undefined;
 
   constructor(options: PersistenceOptions) {
     super();
@@ -240,14 +239,10 @@ export class KeptPersistence extends MemoryPersistence {
     await this.#root.backup(join(dir, "broker.mdb"), true);
   }
 
-  override destroy(): Promise<void> {
-    const close = async (): Promise<void> => {
-      await super.destroy();
-      await this.#root.flushed;
-      await this.#root.close();
-    };
-    this.#closed ??= close();
-    return this.#closed;
+  /** Resolves when everything so far is on disk. The file stays open: what aedes still does with connections that went may come behind. */
+  async settled(): Promise<void> {
+    await this.#root.transaction(() => undefined);
+    await this.#root.flushed;
   }
 
   #roomFor(user: string): boolean {
