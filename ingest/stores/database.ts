@@ -5,6 +5,10 @@ import { Lock } from "./lock.js";
 import { cutTornLog, type OnTorn } from "./torn-log.js";
 
 const readers = 2;
+const patienceMs = 20_000;
+/** DuckDB's binding gives no type with an error, only this beginning. */
+const isOutOfMemory = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith("Out of Memory Error");
 
 interface Opened {
   instance: DuckDBInstance;
@@ -80,8 +84,30 @@ export class Database {
     });
   }
 
-  /** Runs `body` on one consistent snapshot. */
-  read<T>(body: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  /**
+   * Runs `body` on one consistent snapshot; anew when the database's memory is taken by what else runs (sealing a full day), for up to 20 s.
+   * Throws `history-memory` when there is none even then.
+   */
+  async read<T>(body: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    let waitedMs = 0;
+    for (let waitMs = 50; ; waitMs = Math.min(2 * waitMs, 1_000)) {
+      try {
+        return await this.#readOnce(body);
+      } catch (error) {
+        if (!isOutOfMemory(error)) throw error;
+        if (waitedMs >= patienceMs)
+          throw new ObiegError(
+            "history-memory",
+            `the history's memory (${this.#memoryLimit}) isn't enough for this beside what else runs: ask for less, or later, or raise history.memory`,
+            { cause: error, retryable: true },
+          );
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+        waitedMs += waitMs;
+      }
+    }
+  }
+
+  #readOnce<T>(body: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     return this.using(async () => {
       const connection = await this.#take();
       this.#reading += 1;
