@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
-import { type BrokerLimits, defaultLimits } from "./broker/limits.js";
+import { type BrokerLimits, defaultLimits, keptPacketBytes } from "./broker/limits.js";
 import type { Config } from "./config.js";
 import { ObiegError } from "./devices/index.js";
 
@@ -40,10 +40,8 @@ const buffers = [
   "offlineBytes",
   "retainedBytes",
 ] as const;
-/** A QoS 2 message that waits for its PUBREL. */
-const incomingBytes = 1_024;
 const bufferBytes =
-  buffers.reduce((sum, name) => sum + defaultLimits[name], 0) + defaultLimits.incoming * incomingBytes;
+  buffers.reduce((sum, name) => sum + defaultLimits[name], 0) + defaultLimits.incoming * keptPacketBytes;
 
 /** Memory that a container, or `memory` of the configuration, allows; the machine's where none does. */
 function readMemory(configured: number | undefined): number {

@@ -42,7 +42,7 @@ export interface BrokerLimits {
   offlineBytesPerClient: number;
   /** Bytes of memory kept for all clients that are away. */
   offlineBytes: number;
-  /** QoS 2 messages that wait for their PUBREL: in total, of one user, of one client. Each takes 1 kB. */
+  /** QoS 2 messages that wait for their PUBREL: in total, of one user, of one client. Each takes {@link keptPacketBytes}. */
   incoming: number;
   incomingPerUser: number;
   incomingPerClient: number;
@@ -54,6 +54,9 @@ export interface BrokerLimits {
   /** Wrong secrets from one address a minute before its CONNECTs are refused unchecked. */
   failuresPerMinute: number;
 }
+
+/** What keeping a packet takes beside its topic and payload, bytes of memory. Measured: 930, with 20,000 retained messages. */
+export const keptPacketBytes = 1_024;
 
 /** The limits of an edge box that serves some ten thousand devices. */
 export const defaultLimits: Readonly<BrokerLimits> = {

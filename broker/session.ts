@@ -2,7 +2,7 @@ import type { Client, Subscription } from "aedes";
 import type { StoredPacket as Kept } from "aedes-persistence/asyncPersistence.js";
 import type { RootDatabase } from "lmdb";
 import { ObiegError } from "../devices/index.js";
-import type { BrokerLimits } from "./limits.js";
+import { type BrokerLimits, keptPacketBytes } from "./limits.js";
 import { ownBytes } from "./own-bytes.js";
 
 /** A kept session, as it stands in the store. */
@@ -36,10 +36,8 @@ export const keep = (packet: Kept): Kept => {
   );
   return { ...(Object.fromEntries(said) as unknown as Kept), payload: ownBytes(packet.payload) };
 };
-/** What holding a packet takes beside its topic and payload, bytes. Measured: 930, with 20,000 retained messages. */
-const packetBytes = 1_024;
 /** What a packet that is kept is counted as, bytes of memory. */
-export const sizeOf = ({ topic, payload }: Kept): number => topic.length + payload.length + packetBytes;
+export const sizeOf = ({ topic, payload }: Kept): number => topic.length + payload.length + keptPacketBytes;
 
 /** False when the disk has no room for more; counted. What lets go of something needs none. */
 export function hasRoom(options: PersistenceOptions, root: RootDatabase, who: string): boolean {
