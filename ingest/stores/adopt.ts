@@ -8,6 +8,7 @@ import { enlist } from "./seal.js";
 import { sealedTable } from "./sealed-file.js";
 import { numberOf, rowsOf, textOf } from "./sql.js";
 import { sealedFilesIn, sealedNameOf } from "./upkeep.js";
+import { Workshop } from "./workshop.js";
 
 /**
  * Takes sealed days that lie in the folder of a new database into its manifest: what remains when `history.duckdb` was lost.
@@ -24,14 +25,25 @@ export async function adoptSealed(core: HistoryCore): Promise<void> {
     list.push({ path, revision: name.revision });
     byDay.set(name.day, list);
   }
-  for (const [day, candidates] of [...byDay].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    for (const { path, revision } of candidates.sort((a, b) => b.revision - a.revision)) {
-      if (await adoptFile(core, day, path, revision)) break;
+  const workshop = new Workshop(core);
+  try {
+    for (const [day, candidates] of [...byDay].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      for (const { path, revision } of candidates.sort((a, b) => b.revision - a.revision)) {
+        if (await adoptFile(core, workshop, day, path, revision)) break;
+      }
     }
+  } finally {
+    workshop.close();
   }
 }
 
-async function adoptFile(core: HistoryCore, day: string, path: string, revision: number): Promise<boolean> {
+async function adoptFile(
+  core: HistoryCore,
+  workshop: Workshop,
+  day: string,
+  path: string,
+  revision: number,
+): Promise<boolean> {
   const connection = core.database.keeper;
   let rows: number;
   const sha256 = await sha256Of(path);
@@ -68,7 +80,6 @@ async function adoptFile(core: HistoryCore, day: string, path: string, revision:
     demo: false,
   };
   await core.files.trust(sealed);
-  const order = { day: local, former: undefined, upTo: 0, expired: [], table: "adopted", demo: false };
-  await enlist(core, order, sealed);
+  await enlist(core, workshop, sealed);
   return true;
 }

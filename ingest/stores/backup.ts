@@ -1,5 +1,6 @@
-import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { ObiegError } from "../../devices/index.js";
 import type { HistoryCore } from "./core.js";
 import { writeChecksum } from "./checksum.js";
@@ -19,17 +20,9 @@ export async function backUp(core: HistoryCore, dir: string): Promise<void> {
   }
   const { database, files } = core;
   const target = join(dir, "history.duckdb");
-  const connection = database.keeper;
-  const [current] = await rowsOf(connection, "select current_database() as name");
-  await connection.run(`attach ${literal(target)} as backup_target`);
-  try {
-    await connection.run(`copy from database "${textOf(current?.["name"])}" to backup_target`);
-    await connection.run("checkpoint backup_target");
-  } finally {
-    await connection.run("detach backup_target");
-  }
+  await database.keep((connection) => copyDatabase(connection, target));
   await sync(target);
-  for (const day of await readDays(connection)) {
+  for (const day of await readDays(database.keeper)) {
     await files.require([day]);
     const copy = join(dir, day.file);
     await mkdir(dirname(copy), { recursive: true });
@@ -41,4 +34,16 @@ export async function backUp(core: HistoryCore, dir: string): Promise<void> {
     }
   }
   await sync(dir);
+}
+
+async function copyDatabase(connection: DuckDBConnection, target: string): Promise<void> {
+  await rm(target, { force: true });
+  const [current] = await rowsOf(connection, "select current_database() as name");
+  await connection.run(`attach ${literal(target)} as backup_target`);
+  try {
+    await connection.run(`copy from database "${textOf(current?.["name"])}" to backup_target`);
+    await connection.run("checkpoint backup_target");
+  } finally {
+    await connection.run("detach backup_target");
+  }
 }

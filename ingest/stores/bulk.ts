@@ -6,6 +6,7 @@ import { sealDay } from "./seal.js";
 import type { Series } from "./series-table.js";
 import { appendColumns, literal, numberOf, rowsOf } from "./sql.js";
 import { sealedBefore } from "./upkeep.js";
+import { Workshop } from "./workshop.js";
 import type { LocalDay } from "./zone.js";
 
 /** A run of values of one series; times in epoch milliseconds, each once. */
@@ -85,13 +86,19 @@ async function spread(core: HistoryCore): Promise<void> {
     throw new ObiegError("bulk-overlap", `${overlap} is sealed already: load into days without data`);
   }
   const before = sealedBefore(core, options.clock());
-  for (const day of days.values()) {
-    if (day.toMs <= before) {
-      await sealDay(core, { day, former: undefined, upTo: 0, expired: [], table: "bulk", demo: true });
-    } else {
-      await heat(core, day);
+  const workshop = new Workshop(core);
+  try {
+    for (const day of days.values()) {
+      if (day.toMs <= before) {
+        const order = { day, former: undefined, upTo: 0, expired: [], table: "bulk", demo: true };
+        await sealDay(core, workshop, order);
+      } else {
+        await heat(core, day);
+      }
+      await account(core, day);
     }
-    await account(core, day);
+  } finally {
+    workshop.close();
   }
 }
 

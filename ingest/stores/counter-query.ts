@@ -2,9 +2,9 @@ import type { HistoryCore } from "./core.js";
 import { readDays } from "./days.js";
 import { seriesIn } from "./hot.js";
 import type { CounterPage, CounterQuery, CounterValue } from "./port.js";
-import { windowsOf } from "./readings-query.js";
 import { sealedRows } from "./sealed-rows.js";
 import { numbersOf } from "./sql.js";
+import { earliest, inWindow, windowsOf } from "./windows.js";
 
 /** Values that a sealed day of a counter holds, about: how many days are looked through at once. */
 const valuesADay = 100;
@@ -24,18 +24,14 @@ export async function readCounter(core: HistoryCore, query: CounterQuery): Promi
     const days = await readDays(connection, fromMs, toMs);
     for (const window of windowsOf(days, fromMs, toMs, Math.ceil(limit / valuesADay))) {
       const files = await core.files.require(window.days);
-      const where = [
-        seriesIn(selected),
-        ...(Number.isFinite(window.fromMs) ? [`"time" >= ${window.fromMs}`] : []),
-        ...(Number.isFinite(window.toMs) ? [`"time" < ${window.toMs}`] : []),
-      ].join(" and ");
+      const where = [seriesIn(selected), ...inWindow(window)].join(" and ");
       const sources = [`select "time", value, received from readings where ${where}`];
       if (files.length > 0)
         sources.push(`select "time", value, received from (${sealedRows(files, { selected, ...window })})`);
+      const page = await earliest(connection, sources.join(" union all "), most - found.length);
       const { rows, columns } = await numbersOf(
         connection,
-        `select "time"::double as t, value, received::double as r from (${sources.join(" union all ")})
-         order by t, r limit ${most - found.length}`,
+        `select "time"::double as t, value, received::double as r from (${page}) order by t, r limit ${most - found.length}`,
       );
       const [times, values, received] = columns as [Float64Array, Float64Array, Float64Array];
       for (let row = 0; row < rows; row += 1) {

@@ -2,13 +2,10 @@ import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { ObiegError } from "../../devices/index.js";
 import { Lock } from "./lock.js";
+import { MemoryTurns } from "./memory-turns.js";
 import { cutTornLog, type OnTorn } from "./torn-log.js";
 
 const readers = 2;
-const patienceMs = 20_000;
-/** DuckDB's binding gives no type with an error, only this beginning. */
-const isOutOfMemory = (error: unknown): boolean =>
-  error instanceof Error && error.message.startsWith("Out of Memory Error");
 
 interface Opened {
   instance: DuckDBInstance;
@@ -26,6 +23,7 @@ export class Database {
   readonly #memoryLimit: string;
   readonly #onTorn: OnTorn;
   readonly #writing = new Lock();
+  readonly #turns: MemoryTurns;
   /** Called with a connection, or without one when there will be none. */
   #waiting: ((connection: DuckDBConnection | undefined) => void)[] = [];
   #opened: Opened | undefined;
@@ -37,6 +35,7 @@ export class Database {
   private constructor(dir: string, memoryLimit: string, onTorn: OnTorn) {
     this.#file = join(dir, "history.duckdb");
     this.#memoryLimit = memoryLimit;
+    this.#turns = new MemoryTurns(memoryLimit);
     this.#onTorn = onTorn;
   }
 
@@ -59,13 +58,21 @@ export class Database {
 
   /**
    * Runs `body` in the one write transaction, on the writer or on `connection`; while the commit is on its way also
-   * `meanwhile`, which must not throw.
+   * `meanwhile`, which must not throw. Both are run anew when the database's memory is taken by what else runs.
    * Guarantee: resolved means committed and synced; rejected means rolled back.
    */
   write<T>(
     body: (connection: DuckDBConnection) => Promise<T>,
     connection?: DuckDBConnection,
     meanwhile?: () => void,
+  ): Promise<T> {
+    return this.#turns.precede(() => this.#writeOnce(body, connection, meanwhile));
+  }
+
+  #writeOnce<T>(
+    body: (connection: DuckDBConnection) => Promise<T>,
+    connection: DuckDBConnection | undefined,
+    meanwhile: (() => void) | undefined,
   ): Promise<T> {
     return this.#writing.run(async () => {
       const { writer } = this.#live;
@@ -84,27 +91,14 @@ export class Database {
     });
   }
 
-  /**
-   * Runs `body` on one consistent snapshot; anew when the database's memory is taken by what else runs (sealing a full day), for up to 20 s.
-   * Throws `history-memory` when there is none even then.
-   */
-  async read<T>(body: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    let waitedMs = 0;
-    for (let waitMs = 50; ; waitMs = Math.min(2 * waitMs, 1_000)) {
-      try {
-        return await this.#readOnce(body);
-      } catch (error) {
-        if (!isOutOfMemory(error)) throw error;
-        if (waitedMs >= patienceMs)
-          throw new ObiegError(
-            "history-memory",
-            `the history's memory (${this.#memoryLimit}) isn't enough for this beside what else runs: ask for less, or later, or raise history.memory`,
-            { cause: error, retryable: true },
-          );
-        await new Promise((resolve) => setTimeout(resolve, waitMs));
-        waitedMs += waitMs;
-      }
-    }
+  /** Runs `body` on the connection for upkeep, outside of transactions; anew when the database's memory is taken. Throws `history-memory`. */
+  keep<T>(body: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    return this.#turns.share(async () => body(this.keeper));
+  }
+
+  /** Runs `body` on one consistent snapshot; anew when the database's memory is taken (by sealing a full day). Throws `history-memory`. */
+  read<T>(body: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    return this.#turns.share(() => this.#readOnce(body));
   }
 
   #readOnce<T>(body: (connection: DuckDBConnection) => Promise<T>): Promise<T> {

@@ -1,18 +1,12 @@
 import type { HistoryCore } from "./core.js";
 import { decodeCursor, encodeCursor } from "./cursor.js";
-import { readDays, type SealedDay } from "./days.js";
+import { readDays } from "./days.js";
 import { seriesIn } from "./hot.js";
 import type { Page, ReadingsQuery, StoredReading } from "./port.js";
 import { sealedRows } from "./sealed-rows.js";
 import type { NewestValue, Series } from "./series-table.js";
 import { numberOf, type Row, rowsOf } from "./sql.js";
-
-/** A window of event time with the sealed days in it. */
-interface Window {
-  fromMs: number;
-  toMs: number;
-  days: SealedDay[];
-}
+import { earliest, inWindow, windowsOf } from "./windows.js";
 
 /**
  * Reads stored values, oldest first, a page at a time, from hot rows and sealed days alike.
@@ -31,11 +25,7 @@ export async function readReadings(core: HistoryCore, query: ReadingsQuery): Pro
     const found: Row[] = [];
     for (const window of windowsOf(await readDays(connection, fromMs, toMs), fromMs, toMs)) {
       const files = await core.files.require(window.days);
-      const where = [
-        seriesIn(selected),
-        ...(Number.isFinite(window.fromMs) ? [`"time" >= ${window.fromMs}`] : []),
-        ...(Number.isFinite(window.toMs) ? [`"time" < ${window.toMs}`] : []),
-      ].join(" and ");
+      const where = [seriesIn(selected), ...inWindow(window)].join(" and ");
       const sources = [`select series, "time", received, value, sequence from readings where ${where}`];
       if (files.length > 0) {
         sources.push(`select *, null from (${sealedRows(files, { selected, ...window })})`);
@@ -43,11 +33,17 @@ export async function readReadings(core: HistoryCore, query: ReadingsQuery): Pro
       const after = place
         ? `where "time" > ${afterMs} or ("time" = ${afterMs} and series > ${Number(place[1])})`
         : "";
+      const wanted = query.limit + 1 - found.length;
+      const page = await earliest(
+        connection,
+        `select * from (${sources.join(" union all ")}) ${after}`,
+        wanted,
+      );
       found.push(
         ...(await rowsOf(
           connection,
-          `select series, "time"::double as t, received::double as r, value, sequence::double as s from (${sources.join(" union all ")}) ${after}
-           order by "time", series limit ${query.limit + 1 - found.length}`,
+          `select series, "time"::double as t, received::double as r, value, sequence::double as s from (${page})
+           order by "time", series limit ${wanted}`,
         )),
       );
       if (found.length > query.limit) break;
@@ -107,18 +103,4 @@ function newestOf(row: Row): NewestValue {
     receivedMs: numberOf(row["r"]),
     sequence: row["s"] === null ? 0 : numberOf(row["s"]),
   };
-}
-
-/** Cuts a range at ends of sealed days, `first`, twice, four times … as many a window; the last one is open. */
-export function windowsOf(days: readonly SealedDay[], fromMs: number, toMs: number, first = 1): Window[] {
-  const windows: Window[] = [];
-  let from = fromMs;
-  for (let at = 0, size = first; at < days.length; at += size, size *= 2) {
-    const group = days.slice(at, at + size);
-    const to = at + size >= days.length ? toMs : Math.min(toMs, group.at(-1)?.toMs ?? toMs);
-    windows.push({ fromMs: from, toMs: to, days: group });
-    from = to;
-  }
-  if (windows.length === 0) windows.push({ fromMs, toMs, days: [] });
-  return windows;
 }

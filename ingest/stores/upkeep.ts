@@ -7,6 +7,7 @@ import { Lock } from "./lock.js";
 import type { MaintenanceReport } from "./port.js";
 import { removeFile, sealDay } from "./seal.js";
 import { literals, numberOf, rowsOf, textOf } from "./sql.js";
+import { Workshop } from "./workshop.js";
 import type { LocalDay } from "./zone.js";
 
 const sealedName = /^(\d{4}-\d{2}-\d{2})\.r(\d+)\.parquet$/;
@@ -15,6 +16,7 @@ const checkedARun = 20;
 /** Seals days that have ended, reseals what late data touched, ends retention, folds partial sums. One run at a time. */
 export class Upkeep {
   readonly #core: HistoryCore;
+  readonly #workshop: Workshop;
   readonly #running = new Lock();
   readonly #holds = new Map<string, number>();
   #superseded: string[] = [];
@@ -22,6 +24,7 @@ export class Upkeep {
 
   constructor(core: HistoryCore) {
     this.#core = core;
+    this.#workshop = new Workshop(core);
   }
 
   /** Rows above a consumer's sequence stay hot (and readable by `after`) until it has passed them, at most `holdDays`. */
@@ -48,7 +51,7 @@ export class Upkeep {
         const expired = await this.#expiredDevices(day, nowMs);
         const upTo = lastSequence();
         const order = { day, former, upTo, expired, table: "readings", demo: former?.demo ?? false };
-        const { sealed: now, expiredRows } = await sealDay(this.#core, order);
+        const { sealed: now, expiredRows } = await sealDay(this.#core, this.#workshop, order);
         report.expiredRows += expiredRows;
         if (now) (former ? report.resealedDays : report.sealedDays).push(day.day);
         this.#replace(sealed, day.day, former, now);
@@ -59,7 +62,7 @@ export class Upkeep {
       await this.#clean();
       return report;
     };
-    return this.exclusive(() => database.using(body));
+    return this.exclusive(() => database.using(body).finally(() => this.#workshop.close()));
   }
 
   /**
@@ -67,6 +70,7 @@ export class Upkeep {
    * A file that may be the only place of its rows is never touched.
    */
   async tidy(): Promise<void> {
+    this.#workshop.close();
     const { database, options, zone } = this.#core;
     const days = await readDays(database.keeper);
     const named = new Set(days.map((day) => join(options.dir, day.file)));
@@ -99,9 +103,11 @@ export class Upkeep {
   async #dueDays(before: number, nowMs: number): Promise<LocalDay[]> {
     const { database, zone, options } = this.#core;
     const held = Math.min(Number.POSITIVE_INFINITY, ...this.#holds.values());
-    const rows = await rowsOf(
-      database.keeper,
-      `select ("time" // 900000 * 900000)::double as t, max(sequence)::double as s from readings where "time" < ${before} group by 1 order by 1`,
+    const rows = await database.keep((connection) =>
+      rowsOf(
+        connection,
+        `select ("time" // 900000 * 900000)::double as t, max(sequence)::double as s from readings where "time" < ${before} group by 1 order by 1`,
+      ),
     );
     const due = new Map<string, { day: LocalDay; newest: number }>();
     for (const row of rows) {
@@ -135,7 +141,7 @@ export class Upkeep {
       );
       if (numberOf(row?.["n"]) === 0 || (await this.#core.files.check(former))) continue;
       const order = { day, former, upTo: -1, expired, table: "readings", demo: former.demo };
-      const { sealed: now, expiredRows } = await sealDay(this.#core, order);
+      const { sealed: now, expiredRows } = await sealDay(this.#core, this.#workshop, order);
       await database.write(async (connection) => {
         await connection.run(
           `update day_devices set rows = 0 where day = '${former.day}' and device in ${literals(expired)}`,

@@ -1,0 +1,147 @@
+import type { HistoryCore } from "./core.js";
+import { sealFault, type SealOrder } from "./seal-order.js";
+import { divisorSum, inStretch, sealedTable, type Stretch } from "./sealed-file.js";
+import { literal, literals, numberOf, textOf } from "./sql.js";
+import type { Workshop } from "./workshop.js";
+
+/** Rows that are sorted at once: what the workshop's memory is enough for, however large the day. */
+const mostRows = 1_000_000;
+
+/** How rows are put aside. */
+const asideFormat = "(format parquet, compression snappy)";
+
+/** A part of a day: these series, and of one that is too large by itself a stretch of its time. */
+interface Slice {
+  ranks: { from: number; to: number };
+  stretch: Stretch;
+  range: { fromMs: number; toMs: number } | undefined;
+}
+
+/** How many rows of a day were put in order. */
+export interface OrderedDay {
+  /** Files of the workshop that hold them, slice by slice. */
+  parts: string[];
+  /** Rows to be kept, and of devices whose retention has ended. */
+  rows: number;
+  expiredRows: number;
+}
+
+/**
+ * Brings the rows of a day into the order of a sealed file (quantity, device, attributes, time): what the former revision holds, and
+ * hot rows of other identities. A slice at a time, each into a file of its own of (rank, time, value, delay).
+ * Leaves the workshop's table `sealing`: of each series rank, names, unit, divisor, and whether its retention has ended.
+ * Throws `history-seal` when rows don't add up.
+ */
+export async function orderDay(
+  core: HistoryCore,
+  workshop: Workshop,
+  order: SealOrder,
+  former: string | undefined,
+): Promise<OrderedDay> {
+  const { day, table, upTo } = order;
+  const hot = workshop.file("hot.parquet");
+  await core.database.keep((connection) =>
+    connection.run(
+      `copy (select series, "time", value, received - "time" as delay from ${table}
+         where "time" >= ${day.fromMs} and "time" < ${day.toMs} and sequence <= ${upTo}) to ${literal(hot)} ${asideFormat}`,
+    ),
+  );
+  await workshop.run(seriesOf(core, order, hot, former));
+  const parts: string[] = [];
+  for (const slice of await slicesOf(workshop)) {
+    const part = workshop.file(`${parts.length}.parquet`);
+    parts.push(part);
+    await workshop.run(
+      `copy (${rowsIn(slice, hot, former)} order by rank, "time") to ${literal(part)} ${asideFormat}`,
+    );
+  }
+  if (parts.length === 0) return { parts, rows: 0, expiredRows: 0 };
+  const [count] = await workshop.rows(
+    `select sum(num_rows)::double as n, (select sum(n)::double from sealing) as most from parquet_file_metadata([${parts.map(literal).join(",")}])`,
+  );
+  const [rows, most] = [numberOf(count?.["n"]), numberOf(count?.["most"])];
+  const least = order.former?.rows ?? most;
+  if (rows < least || rows > most)
+    throw sealFault(order, `${rows} of ${least} to ${most} rows were put in order`);
+  if (order.expired.length === 0) return { parts, rows, expiredRows: 0 };
+  const [expired] = await workshop.rows(
+    `select count(*)::double as n from ${partsTable(parts)} join sealing using (rank) where expired`,
+  );
+  const expiredRows = numberOf(expired?.["n"]);
+  return { parts, rows: rows - expiredRows, expiredRows };
+}
+
+/** The rows to be kept, as `sealedColumns` takes them. */
+export function orderedRows(parts: readonly string[]): string {
+  return `select device, quantity, unit, epoch_ms("time")::timestamptz as "time", value, attributes, delay as received_delay_ms, divisor
+    from ${partsTable(parts)} join sealing using (rank) where not expired`;
+}
+
+const partsTable = (parts: readonly string[]): string => `read_parquet([${parts.map(literal).join(",")}])`;
+
+/** The table of the day's series. A unit stands as the former revision has it. */
+function seriesOf(core: HistoryCore, order: SealOrder, hot: string, former: string | undefined): string {
+  const units = [...new Set([...core.series.all()].map(({ quantity }) => quantity))]
+    .map((quantity) => `when ${literal(quantity)} then ${literal(core.options.unitOf(quantity))}`)
+    .join(" ");
+  const unit = units === "" ? "''" : `case quantity ${units} else '' end`;
+  const sources = [
+    `select device, quantity, attributes, null::varchar as unit, n, low, high, divisor from series join
+       (select series, count(*) as n, min("time") as low, max("time") as high, ${divisorSum} as divisor from ${partsTable([hot])} group by series)
+       on series = id`,
+  ];
+  if (former !== undefined)
+    sources.push(
+      `select device, quantity, attributes, max(unit) as unit, count(*) as n, min(epoch_ms("time")) as low, max(epoch_ms("time")) as high, ${divisorSum} as divisor
+       from ${sealedTable([former])} group by device, quantity, attributes`,
+    );
+  return `create or replace table sealing as
+    with found as (select device, quantity, attributes, max(unit) as unit, sum(n) as n, min(low) as low, max(high) as high, max(divisor) as divisor
+      from (${sources.join(" union all ")}) group by device, quantity, attributes)
+    select row_number() over (order by quantity, device, attributes)::integer as rank, s.id as series, device, quantity, attributes,
+      coalesce(unit, ${unit}) as unit, n, low, high, divisor, coalesce(device in ${literals(order.expired)}, false) as expired
+    from found left join series s using (device, quantity, attributes)`;
+}
+
+async function slicesOf(workshop: Workshop): Promise<Slice[]> {
+  const rows = await workshop.rows(
+    "select rank, quantity, device, n::double as n, low::double as low, high::double as high from sealing order by rank",
+  );
+  const slices: Slice[] = [];
+  let filled = mostRows;
+  for (const row of rows) {
+    const [rank, count] = [numberOf(row["rank"]), numberOf(row["n"])];
+    const place = { quantity: textOf(row["quantity"]), device: textOf(row["device"]) };
+    const last = slices.at(-1);
+    filled += count;
+    if (last && filled <= mostRows) {
+      last.ranks.to = rank;
+      last.stretch.to = place;
+      continue;
+    }
+    const whole = { ranks: { from: rank, to: rank }, stretch: { from: place, to: place } };
+    filled = count;
+    const pieces = Math.ceil(count / mostRows);
+    if (pieces === 1) slices.push({ ...whole, range: undefined });
+    else {
+      const [low, high] = [numberOf(row["low"]), numberOf(row["high"])];
+      const width = Math.ceil((high + 1 - low) / pieces);
+      for (let fromMs = low; fromMs <= high; fromMs += width)
+        slices.push({ ...whole, range: { fromMs, toMs: fromMs + width } });
+    }
+  }
+  return slices;
+}
+
+function rowsIn({ ranks, stretch, range }: Slice, file: string, former: string | undefined): string {
+  const wanted = `rank between ${ranks.from} and ${ranks.to}`;
+  const within = range ? ` and "time" >= ${range.fromMs} and "time" < ${range.toMs}` : "";
+  const hot = `select rank, series, "time", value, delay from ${partsTable([file])} join sealing using (series) where ${wanted}${within}`;
+  if (former === undefined) return `select rank, "time", value, delay from (${hot})`;
+  const sealed = `select rank, series, "time", value, delay
+    from (select device, quantity, attributes, epoch_ms("time") as "time", value, received_delay_ms as delay from ${sealedTable([former])} where ${inStretch(stretch)})
+    join sealing using (device, quantity, attributes) where ${wanted}${within}`;
+  return `with former as (${sealed}), hot as (${hot})
+    select rank, "time", value, delay from former
+    union all (select rank, "time", value, delay from hot anti join former using (series, "time"))`;
+}

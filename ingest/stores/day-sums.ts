@@ -1,0 +1,68 @@
+import type { HistoryCore } from "./core.js";
+import type { SealedDay } from "./days.js";
+import { rollupColumns } from "./schema.js";
+import { type Place, sealedTable, type Stretch } from "./sealed-file.js";
+import { sealedRows } from "./sealed-rows.js";
+import { coveredSlots } from "./slots.js";
+import { literal, numberOf, textOf } from "./sql.js";
+import type { Workshop } from "./workshop.js";
+
+/** Devices' quantities that are summed at once: what the workshop's memory is enough for, however many report. */
+const mostPlaces = 2_000;
+
+/** What a sealed day comes to. */
+export interface DaySums {
+  /** Files with the rows of `rollup_hour` and `rollup_day`, in the workshop's folder. */
+  hours: string;
+  whole: string;
+  /** Rows of each device. */
+  rows: Map<string, number>;
+  /** Expected slots that each device has filled. */
+  covered: Map<string, number>;
+}
+
+/** Sums a sealed day's rows by hour and by day. */
+export async function sumDay(core: HistoryCore, workshop: Workshop, sealed: SealedDay): Promise<DaySums> {
+  const path = core.files.pathOf(sealed);
+  const sums = { hours: workshop.file("hours.parquet"), whole: workshop.file("whole.parquet") };
+  await workshop.run(`create or replace table hours(${rollupColumns})`);
+  const stretches = core.series.size <= mostPlaces ? [undefined] : await stretchesOf(workshop, path);
+  for (const stretch of stretches) {
+    await workshop.run(
+      `insert into hours select ${literal(sealed.day)}, series, ("time" // 3600000) * 3600000 as start,
+         count(*)::integer, sum(value), min(value), max(value), max("time"), arg_max(value, "time")
+       from (${sealedRows([path], stretch && { stretch })}) group by series, start`,
+    );
+  }
+  await workshop.run(
+    `create or replace table whole as select day, series, ${sealed.fromMs} as start, sum(count)::integer as count, sum(sum) as sum,
+       min(min) as min, max(max) as max, max(last_time) as last_time, arg_max(last, last_time) as last from hours group by day, series`,
+  );
+  await workshop.run(`copy (select * from hours order by series, start) to ${literal(sums.hours)}`);
+  await workshop.run(`copy (select * from whole order by series) to ${literal(sums.whole)}`);
+  const counted = await workshop.rows(
+    "select device, sum(count)::double as n from whole join series on id = series group by device",
+  );
+  const day = core.zone.day(sealed.day);
+  return {
+    ...sums,
+    rows: new Map(counted.map((row) => [textOf(row["device"]), numberOf(row["n"])])),
+    covered: await coveredSlots(workshop.connection, core, sealedRows([path]), day, core.options.clock()),
+  };
+}
+
+async function stretchesOf(workshop: Workshop, path: string): Promise<Stretch[]> {
+  const rows = await workshop.rows(
+    `select distinct quantity, device from ${sealedTable([path])} order by quantity, device`,
+  );
+  const places = rows.map((row): Place => ({
+    quantity: textOf(row["quantity"]),
+    device: textOf(row["device"]),
+  }));
+  const stretches: Stretch[] = [];
+  for (let first = 0; first < places.length; first += mostPlaces) {
+    const [from, to] = [places[first], places[Math.min(first + mostPlaces, places.length) - 1]];
+    if (from && to) stretches.push({ from, to });
+  }
+  return stretches;
+}
