@@ -30,6 +30,8 @@ const leastConnections = 100;
 const restBytes = 192 * mebibyte;
 /** What the database lists of buffers that queries gave back, beyond its own limit, after hours of them (`ingest/stores/README.md`). */
 const listedBytes = 60 * mebibyte;
+/** What sealing a day takes for its time, beyond what then is free of the above. Measured: 75 to 100 MB in all. */
+const sealingBytes = 40 * mebibyte;
 /** An idle connection. Measured: 15 kB with 5,000. */
 const connectionBytes = 16 * 1024;
 /** Buffers of the front door that are bounded in bytes, all full at once. */
@@ -91,7 +93,7 @@ function fitMemory(
   databaseBytes: number,
   { memoryBytes }: Machine,
 ): { mqtt: number; share: number; warning?: string } {
-  const fixed = restBytes + databaseBytes + listedBytes;
+  const fixed = restBytes + databaseBytes + listedBytes + sealingBytes;
   const grows = bufferBytes + wanted * connectionBytes;
   if (memoryBytes >= fixed + grows) return { mqtt: wanted, share: 1 };
   const remedy = `allow ${mib(fixed + grows)} (the container's memory limit, limits.memory), or lower history.memory or limits.connections`;

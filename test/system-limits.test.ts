@@ -80,7 +80,7 @@ test("what doesn't fit is made smaller, never beyond the machine, and is said wi
     expect((broker.connections ?? 0) + httpConnections + 400).toBeLessThanOrEqual(files);
     expect(warnings.join()).toContain("allow 11400 (ulimit -n");
   }
-  for (const memoryMb of [340, 400, 512, 540]) {
+  for (const memoryMb of [380, 440, 552, 580]) {
     const memoryBytes = memoryMb * mebibyte;
     const { broker, warnings } = fitToMachine(defaults, { ...plenty, memoryBytes });
     expect(broker.connections).toBeLessThan(defaults.limits.connections);
@@ -148,11 +148,11 @@ test("it lives through having no file descriptor left, and takes connections aga
 
 test("near the bound of its memory it refuses new connections and counts them, and serves who is in", async () => {
   const obieg = await start({
-    config: "limits: { memory: 340MiB, connectionsPerAddress: 9000 }",
+    config: "limits: { memory: 380MiB, connectionsPerAddress: 9000 }",
     logLevel: "warn",
   });
   expect(obieg.log()).toMatch(
-    /this process may use 340 MiB: at most \d+ MQTT connections, and smaller buffers/,
+    /this process may use 380 MiB: at most \d+ MQTT connections, and smaller buffers/,
   );
   const probe = await openProbe(obieg);
   const most = Number(/at most (\d+) MQTT/.exec(obieg.log())?.[1]);

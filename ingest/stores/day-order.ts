@@ -1,11 +1,13 @@
+import { rm } from "node:fs/promises";
 import type { HistoryCore } from "./core.js";
 import { sealFault, type SealOrder } from "./seal-order.js";
 import { divisorSum, inStretch, sealedTable, type Stretch } from "./sealed-file.js";
 import { literal, literals, numberOf, textOf } from "./sql.js";
 import type { Workshop } from "./workshop.js";
 
-/** Rows that are sorted at once: what the workshop's memory is enough for, however large the day. */
+/** Rows and series that are brought into order at once: what the workshop's memory is enough for, however large the day. */
 const mostRows = 1_000_000;
+const mostSeries = 10_000;
 
 /** How rows are put aside. */
 const asideFormat = "(format parquet, compression snappy)";
@@ -28,8 +30,7 @@ export interface OrderedDay {
 
 /**
  * Brings the rows of a day into the order of a sealed file (quantity, device, attributes, time): what the former revision holds, and
- * hot rows of other identities. A slice at a time, each into a file of its own of (rank, time, value, delay).
- * Leaves the workshop's table `sealing`: of each series rank, names, unit, divisor, and whether its retention has ended.
+ * hot rows of other identities. A slice at a time, each into a file of its own.
  * Throws `history-seal` when rows don't add up.
  */
 export async function orderDay(
@@ -49,12 +50,19 @@ export async function orderDay(
   await workshop.run(seriesOf(core, order, hot, former));
   const parts: string[] = [];
   for (const slice of await slicesOf(workshop)) {
+    const sorted = workshop.file(`${parts.length}-sorted.parquet`);
+    await workshop.run(
+      `copy (${rowsIn(slice, hot, former)} order by rank, "time") to ${literal(sorted)} ${asideFormat}`,
+    );
     const part = workshop.file(`${parts.length}.parquet`);
     parts.push(part);
     await workshop.run(
-      `copy (${rowsIn(slice, hot, former)} order by rank, "time") to ${literal(part)} ${asideFormat}`,
+      `copy (select device, quantity, unit, epoch_ms("time")::timestamptz as "time", value, attributes, delay as received_delay_ms, divisor, expired
+         from ${partsTable([sorted])} join (select * from sealing where ${ranksOf(slice)}) using (rank)) to ${literal(part)} ${asideFormat}`,
     );
+    await rm(sorted);
   }
+  await rm(hot);
   if (parts.length === 0) return { parts, rows: 0, expiredRows: 0 };
   const [count] = await workshop.rows(
     `select sum(num_rows)::double as n, (select sum(n)::double from sealing) as most from parquet_file_metadata([${parts.map(literal).join(",")}])`,
@@ -65,7 +73,7 @@ export async function orderDay(
     throw sealFault(order, `${rows} of ${least} to ${most} rows were put in order`);
   if (order.expired.length === 0) return { parts, rows, expiredRows: 0 };
   const [expired] = await workshop.rows(
-    `select count(*)::double as n from ${partsTable(parts)} join sealing using (rank) where expired`,
+    `select count(*)::double as n from ${partsTable(parts)} where expired`,
   );
   const expiredRows = numberOf(expired?.["n"]);
   return { parts, rows: rows - expiredRows, expiredRows };
@@ -73,8 +81,7 @@ export async function orderDay(
 
 /** The rows to be kept, as `sealedColumns` takes them. */
 export function orderedRows(parts: readonly string[]): string {
-  return `select device, quantity, unit, epoch_ms("time")::timestamptz as "time", value, attributes, delay as received_delay_ms, divisor
-    from ${partsTable(parts)} join sealing using (rank) where not expired`;
+  return `select * from ${partsTable(parts)} where not expired`;
 }
 
 const partsTable = (parts: readonly string[]): string => `read_parquet([${parts.map(literal).join(",")}])`;
@@ -114,7 +121,7 @@ async function slicesOf(workshop: Workshop): Promise<Slice[]> {
     const place = { quantity: textOf(row["quantity"]), device: textOf(row["device"]) };
     const last = slices.at(-1);
     filled += count;
-    if (last && filled <= mostRows) {
+    if (last && filled <= mostRows && rank - last.ranks.from < mostSeries) {
       last.ranks.to = rank;
       last.stretch.to = place;
       continue;
@@ -133,8 +140,11 @@ async function slicesOf(workshop: Workshop): Promise<Slice[]> {
   return slices;
 }
 
-function rowsIn({ ranks, stretch, range }: Slice, file: string, former: string | undefined): string {
-  const wanted = `rank between ${ranks.from} and ${ranks.to}`;
+const ranksOf = ({ ranks }: Slice): string => `rank between ${ranks.from} and ${ranks.to}`;
+
+function rowsIn(slice: Slice, file: string, former: string | undefined): string {
+  const { stretch, range } = slice;
+  const wanted = ranksOf(slice);
   const within = range ? ` and "time" >= ${range.fromMs} and "time" < ${range.toMs}` : "";
   const hot = `select rank, series, "time", value, delay from ${partsTable([file])} join sealing using (series) where ${wanted}${within}`;
   if (former === undefined) return `select rank, "time", value, delay from (${hot})`;

@@ -25,8 +25,7 @@ const counts = [
 export const ledgerColumns: readonly string[] = counts;
 
 const ledgerColumnsSql = `day VARCHAR, device VARCHAR, ${counts.map((name) => `${name} BIGINT`).join(", ")}`;
-/** Columns of the rollup tables. */
-export const rollupColumns =
+const rollupColumnsSql =
   "day VARCHAR, series INTEGER, start BIGINT, count INTEGER, sum DOUBLE, min DOUBLE, max DOUBLE, last_time BIGINT, last DOUBLE";
 
 const tables: readonly string[] = [
@@ -41,8 +40,8 @@ const tables: readonly string[] = [
   "quarantine_raw(message BIGINT, payload BLOB)",
   "days(day VARCHAR, revision INTEGER, file VARCHAR, rows BIGINT, bytes BIGINT, sha256 VARCHAR, start BIGINT, until BIGINT, sealed BIGINT, demo BOOLEAN)",
   "day_devices(day VARCHAR, device VARCHAR, rows BIGINT, expected INTEGER, covered INTEGER)",
-  `rollup_hour(${rollupColumns})`,
-  `rollup_day(${rollupColumns})`,
+  `rollup_hour(${rollupColumnsSql})`,
+  `rollup_day(${rollupColumnsSql})`,
 ];
 
 /**

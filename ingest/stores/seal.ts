@@ -126,8 +126,10 @@ async function publish(
       `insert into days values (${day}, ${sealed.revision}, ${literal(sealed.file)}, ${sealed.rows}, ${sealed.bytes}, ${literal(sealed.sha256)}, ${sealed.fromMs}, ${sealed.toMs}, ${core.options.clock()}, ${sealed.demo})`,
     );
     const { sums } = sealed;
-    const whole = `read_parquet(${literal(sums.whole)})`;
-    await connection.run(`insert into rollup_hour select * from read_parquet(${literal(sums.hours)})`);
+    const [hours, whole] = [sums.hours, sums.whole].map(
+      (files) => `read_parquet([${files.map(literal).join(",")}])`,
+    );
+    await connection.run(`insert into rollup_hour select * from ${hours}`);
     await connection.run(
       `delete from rollup_day where day = ${day} and series in (select series from ${whole})`,
     );

@@ -51,10 +51,11 @@ export class Workshop {
     mkdirSync(this.#files, { recursive: true });
     this.#instance = await DuckDBInstance.create(":memory:", {
       memory_limit: this.#core.options.memoryLimit,
-      threads: "2",
+      threads: "1",
       allocator_flush_threshold: "4MB",
       temp_directory: join(this.#dir, "spilled"),
       autoinstall_known_extensions: "false",
+      enable_external_file_cache: "false",
       preserve_insertion_order: "false",
     });
     this.#connection = await this.#instance.connect();
