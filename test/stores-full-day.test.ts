@@ -90,3 +90,33 @@ test("a day of two million values is sealed and resealed in little memory, while
   ]);
   await history.close();
 });
+
+test("pages of a crowded stretch of time come in order, each value once, whatever else is far away", async () => {
+  const { history, clock } = await openTestHistory({ devices: () => devices });
+  const moments = 100;
+  for (let n = 0; n < moments; n += 10)
+    await store(
+      history,
+      devices.flatMap((device) =>
+        Array.from({ length: 10 }, (_, i) => valueAt(noonMs + n + i, tenths(n + i), { device })),
+      ),
+    );
+  const rows = devices.length * moments;
+  await store(history, [valueAt(noonMs - dayMs, 1), valueAt(noonMs + dayMs, 2, { receivedMs: clock.nowMs })]);
+  for (const limit of [3_000, 10_000]) {
+    const seen = new Set<string>();
+    let [last, cursor]: [number, string | undefined] = [0, undefined];
+    do {
+      const page = await history.readings(cursor === undefined ? { limit } : { limit, cursor });
+      for (const { device, timeMs } of page.items) {
+        expect(timeMs).toBeGreaterThanOrEqual(last);
+        last = timeMs;
+        seen.add(`${device} ${timeMs}`);
+      }
+      cursor = page.next;
+      if (cursor !== undefined) expect(page.items).toHaveLength(limit);
+    } while (cursor !== undefined);
+    expect(seen.size).toBe(rows + 2);
+  }
+  await history.close();
+});

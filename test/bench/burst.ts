@@ -85,10 +85,11 @@ interface Round {
   bare: number[];
   sunk: Burst;
   plain: Burst;
+  /** The mean of one before the bursts and one after them, messages a second. */
   backlog: number;
 }
 
-/** Rounds of a burst with the sink, one without, and a backlog at a start, each beside a bare aedes; then memory at a smaller size. */
+/** Rounds of a burst with the sink and one without, each beside a bare aedes, between two backlogs at a start; then memory at a smaller size. */
 export async function measureBurst(size: Size, say: (text: string) => void): Promise<Figure[]> {
   const bare = await startBare();
   const loads = new Workloads();
@@ -101,15 +102,20 @@ export async function measureBurst(size: Size, say: (text: string) => void): Pro
     );
     return burst;
   };
+  const measureBacklog = async (): Promise<number> => {
+    const perSecond = await runBacklog(size.backlog);
+    say(`backlog: ${digits(perSecond)} a second`);
+    return perSecond;
+  };
   await measureBare();
   const rounds: Round[] = [];
   for (let n = 0; n < size.rounds; n += 1) {
     const before = await measureBare();
+    const backlogBefore = await measureBacklog();
     const sunk = await measureOne(true);
     const between = await measureBare();
     const plain = await measureOne(false);
-    const backlog = await runBacklog(size.backlog);
-    say(`backlog: ${digits(backlog)} a second`);
+    const backlog = (backlogBefore + (await measureBacklog())) / 2;
     rounds.push({ bare: [before, between], sunk, plain, backlog });
   }
   await bare.stop();
