@@ -6,7 +6,7 @@ import { literal, literals, numberOf, textOf } from "./sql.js";
 import type { Workshop } from "./workshop.js";
 
 /** Rows and series that are brought into order at once: what the workshop's memory is enough for, however large the day. */
-const mostRows = 1_000_000;
+const mostRows = 500_000;
 const mostSeries = 10_000;
 
 /** How rows are put aside. */
