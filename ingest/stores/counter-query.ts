@@ -4,7 +4,7 @@ import { seriesIn } from "./hot.js";
 import type { CounterPage, CounterQuery, CounterValue } from "./port.js";
 import { sealedRows } from "./sealed-rows.js";
 import { numbersOf } from "./sql.js";
-import { earliest, inWindow, windowsOf } from "./windows.js";
+import { earliest, inWindow, mostRows, windowsOf } from "./windows.js";
 
 /** Values that a sealed day of a counter holds, about: how many days are looked through at once. */
 const valuesADay = 100;
@@ -28,10 +28,12 @@ export async function readCounter(core: HistoryCore, query: CounterQuery): Promi
       const sources = [`select "time", value, received from readings where ${where}`];
       if (files.length > 0)
         sources.push(`select "time", value, received from (${sealedRows(files, { selected, ...window })})`);
-      const page = await earliest(connection, sources.join(" union all "), most - found.length);
+      const wanted = most - found.length;
+      const rowsThere = await mostRows(connection, window, selected);
+      const page = await earliest(connection, sources.join(" union all "), wanted, rowsThere);
       const { rows, columns } = await numbersOf(
         connection,
-        `select "time"::double as t, value, received::double as r from (${page}) order by t, r limit ${most - found.length}`,
+        `select "time"::double as t, value, received::double as r from (${page}) order by t, r limit ${wanted}`,
       );
       const [times, values, received] = columns as [Float64Array, Float64Array, Float64Array];
       for (let row = 0; row < rows; row += 1) {

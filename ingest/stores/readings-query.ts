@@ -6,7 +6,7 @@ import type { Page, ReadingsQuery, StoredReading } from "./port.js";
 import { sealedRows } from "./sealed-rows.js";
 import type { NewestValue, Series } from "./series-table.js";
 import { numberOf, type Row, rowsOf } from "./sql.js";
-import { earliest, inWindow, windowsOf } from "./windows.js";
+import { earliest, inWindow, mostRows, windowsOf } from "./windows.js";
 
 /**
  * Reads stored values, oldest first, a page at a time, from hot rows and sealed days alike.
@@ -34,10 +34,12 @@ export async function readReadings(core: HistoryCore, query: ReadingsQuery): Pro
         ? `where "time" > ${afterMs} or ("time" = ${afterMs} and series > ${Number(place[1])})`
         : "";
       const wanted = query.limit + 1 - found.length;
+      const most = await mostRows(connection, window, selected);
       const page = await earliest(
         connection,
         `select * from (${sources.join(" union all ")}) ${after}`,
         wanted,
+        most,
       );
       found.push(
         ...(await rowsOf(

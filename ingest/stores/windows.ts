@@ -1,7 +1,9 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { SealedDay } from "./days.js";
+import { seriesIn } from "./hot.js";
 import type { TimeRange } from "./port.js";
-import { numberOf, numbersOf, rowsOf } from "./sql.js";
+import type { Series } from "./series-table.js";
+import { literal, numberOf, numbersOf, rowsOf } from "./sql.js";
 
 /** A stretch of event time with the sealed days in it. */
 export interface Window extends TimeRange {
@@ -35,16 +37,39 @@ export function inWindow({ fromMs, toMs }: TimeRange): string[] {
   ];
 }
 
+/** How many rows of these series (all when undefined) a window holds at most: hot ones counted, sealed ones by the rollups. */
+export async function mostRows(
+  connection: DuckDBConnection,
+  window: Window,
+  selected: readonly Series[] | undefined,
+): Promise<number> {
+  const hot = `select count(*) as n from readings where ${[seriesIn(selected), ...inWindow(window)].join(" and ")}`;
+  const [first, last] = [window.days[0], window.days.at(-1)];
+  if (!first || !last || !selected) {
+    const [row] = await rowsOf(connection, `select n::double as n from (${hot})`);
+    return numberOf(row?.["n"]) + window.days.reduce((sum, { rows }) => sum + rows, 0);
+  }
+  const sealed = `select coalesce(sum(count), 0) as n from rollup_day where day between ${literal(first.day)} and ${literal(last.day)} and ${seriesIn(selected)}`;
+  const [row] = await rowsOf(connection, `select sum(n)::double as n from (${hot} union all ${sealed})`);
+  return numberOf(row?.["n"]);
+}
+
 /**
- * Bounds a query that gives `time` to what holds its earliest `rows` rows, and not many more: a page is sorted from them.
- * Rows are counted by steps of time, ever finer, until few enough are left or they are of the same millisecond.
+ * Bounds a query that gives `time`, of at most `most` rows, to what holds its earliest `rows` rows, and not many more: a page is
+ * sorted from them. Rows are counted by steps of time, ever finer, until few enough are left or they are of the same millisecond.
  */
-export async function earliest(connection: DuckDBConnection, source: string, rows: number): Promise<string> {
+export async function earliest(
+  connection: DuckDBConnection,
+  source: string,
+  rows: number,
+  most: number,
+): Promise<string> {
+  const enough = Math.max(sortedAtOnce, 2 * rows);
+  if (most <= enough) return source;
   const [all] = await rowsOf(
     connection,
     `select count(*)::double as n, min("time")::double as low, max("time")::double as high from (${source})`,
   );
-  const enough = Math.max(sortedAtOnce, 2 * rows);
   if (numberOf(all?.["n"]) <= enough) return source;
   let [fromMs, toMs] = [numberOf(all?.["low"]), numberOf(all?.["high"]) + 1];
   for (let earlier = 0; ;) {
