@@ -9,6 +9,7 @@ import type { IngestView } from "../ingest/index.js";
 import { guard } from "./access.js";
 import { docsRoutes } from "./docs.js";
 import { makeFeed } from "./feed.js";
+import { watchConnections } from "./hang-ups.js";
 import { makeLoginLimit } from "./login-limit.js";
 import { readPage, secureHeaders, sendPage, servePage, wantsPage } from "./page.js";
 import { methodsOf } from "./methods.js";
@@ -192,6 +193,7 @@ async function describe(app: Api, version: string): Promise<void> {
 /** Starts to serve. Throws `http-port-unavailable` when it can't listen there. */
 export async function startServer(options: ServerOptions): Promise<HttpServer> {
   const app = await buildServer(options);
+  const hangUps = watchConnections(app.server);
   try {
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {
@@ -207,5 +209,10 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
   }
   const { port, address, family } = app.server.address() as AddressInfo;
   const host = family === "IPv6" ? `[${address}]` : address;
-  return { address: `http://${host}:${port}`, port, close: () => app.close() };
+  const close = async (): Promise<void> => {
+    hangUps.begin();
+    await app.close();
+    hangUps.end();
+  };
+  return { address: `http://${host}:${port}`, port, close };
 }

@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { request as httpRequest } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import type { LightMyRequestResponse } from "fastify";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startServer } from "../dashboards/server.js";
@@ -95,6 +96,23 @@ test("a request that isn't HTTP, and one that never ends its head, cost the othe
   expect((await fetch(`${running.address}/healthz`)).status).toBe(200);
   await running.close();
 });
+
+test("a stop hangs up on connections on which nothing was asked yet, as browsers open them ahead", async () => {
+  const running = await startServer({
+    host: "127.0.0.1",
+    port: 0,
+    view: server.view,
+    users: server.users,
+    log: server.app.log,
+    clock: () => server.clock.ms,
+  });
+  const ahead = connect({ host: "127.0.0.1", port: running.port });
+  await once(ahead, "connect");
+  expect((await fetch(`${running.address}/healthz`)).status).toBe(200);
+  const hungUp = once(ahead.resume(), "close");
+  await running.close();
+  expect(await hungUp).toEqual([false]);
+}, 10_000);
 
 test("a port in use is refused with a code", async () => {
   await server.app.listen({ host: "127.0.0.1", port: 0 });
