@@ -2,7 +2,7 @@
 import { Command, Option } from "commander";
 import pino from "pino";
 import { type App, start } from "./app.js";
-import { type Config, readConfig } from "./config.js";
+import { type Config, readConfig, readVersion } from "./config.js";
 import { ObiegError } from "./devices/index.js";
 import { surviveFailedCommits } from "./ingest/stores/commit-fault.js";
 
@@ -102,6 +102,7 @@ const program = new Command("obieg")
   .description(
     "IoT sensor ingestion and edge service for a city's flows of waste, energy, water and clean air",
   )
+  .version(readVersion())
   .showHelpAfterError()
   .enablePositionalOptions();
 
