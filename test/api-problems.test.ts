@@ -19,6 +19,17 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
+/** Serves the same view on a port of its own. */
+const serve = (port = 0): ReturnType<typeof startServer> =>
+  startServer({
+    host: "127.0.0.1",
+    port,
+    view: server.view,
+    users: server.users,
+    log: server.app.log,
+    clock: () => server.clock.ms,
+  });
+
 const ask = (asked: Asked): Promise<LightMyRequestResponse> => askAsAdmin(server, asked);
 
 test("every fault of a request is named at once", async () => {
@@ -79,14 +90,7 @@ test("not ready is 503 with the reasons", async () => {
 });
 
 test("a request that isn't HTTP, and one that never ends its head, cost the others nothing", async () => {
-  const running = await startServer({
-    host: "127.0.0.1",
-    port: 0,
-    view: server.view,
-    users: server.users,
-    log: server.app.log,
-    clock: () => server.clock.ms,
-  });
+  const running = await serve();
   const status = await new Promise<number>((resolve, reject) => {
     const long = httpRequest(`${running.address}/healthz`, { headers: { "x-long": "a".repeat(20_000) } });
     long.on("response", (response) => resolve(response.statusCode ?? 0)).on("error", reject);
@@ -98,14 +102,7 @@ test("a request that isn't HTTP, and one that never ends its head, cost the othe
 });
 
 test("a stop hangs up on connections on which nothing was asked yet, as browsers open them ahead", async () => {
-  const running = await startServer({
-    host: "127.0.0.1",
-    port: 0,
-    view: server.view,
-    users: server.users,
-    log: server.app.log,
-    clock: () => server.clock.ms,
-  });
+  const running = await serve();
   const ahead = connect({ host: "127.0.0.1", port: running.port });
   await once(ahead, "connect");
   expect((await fetch(`${running.address}/healthz`)).status).toBe(200);
@@ -117,13 +114,6 @@ test("a stop hangs up on connections on which nothing was asked yet, as browsers
 test("a port in use is refused with a code", async () => {
   await server.app.listen({ host: "127.0.0.1", port: 0 });
   const { port } = server.app.server.address() as AddressInfo;
-  const second = startServer({
-    host: "127.0.0.1",
-    port,
-    view: server.view,
-    users: server.users,
-    log: server.app.log,
-    clock: () => server.clock.ms,
-  });
+  const second = serve(port);
   await expect(second).rejects.toMatchObject({ code: "http-port-unavailable" });
 });

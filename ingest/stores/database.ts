@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { ObiegError } from "../../devices/index.js";
+import { openInstance } from "./instance.js";
 import { Lock } from "./lock.js";
 import { MemoryTurns } from "./memory-turns.js";
 import { cutTornLog, type OnTorn } from "./torn-log.js";
@@ -210,14 +211,10 @@ export class Database {
 
   async #instance(): Promise<DuckDBInstance> {
     const open = (): Promise<DuckDBInstance> =>
-      DuckDBInstance.create(this.#file, {
+      openInstance(this.#file, {
         memory_limit: this.#memoryLimit,
         threads: "2",
-        // What a commit used goes back to the system, instead of being kept for a larger one.
-        allocator_flush_threshold: "4MB",
         temp_directory: `${this.#file}.tmp`,
-        autoinstall_known_extensions: "false",
-        preserve_insertion_order: "false",
       });
     try {
       return await open();

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import type { HistoryCore } from "./core.js";
 import { sealFault, type SealOrder } from "./seal-order.js";
 import { divisorSum, inStretch, sealedTable, type Stretch } from "./sealed-file.js";
-import { literal, literals, numberOf, textOf } from "./sql.js";
+import { literal, literals, numberOf, parquetTable, textOf } from "./sql.js";
 import type { Workshop } from "./workshop.js";
 
 /** Rows and series that are brought into order at once: what the workshop's memory is enough for, however large the day. */
@@ -58,7 +58,7 @@ export async function orderDay(
     parts.push(part);
     await workshop.run(
       `copy (select device, quantity, unit, epoch_ms("time")::timestamptz as "time", value, attributes, delay as received_delay_ms, divisor, expired
-         from ${partsTable([sorted])} join (select * from sealing where ${ranksOf(slice)}) using (rank)) to ${literal(part)} ${asideFormat}`,
+         from ${parquetTable([sorted])} join (select * from sealing where ${ranksOf(slice)}) using (rank)) to ${literal(part)} ${asideFormat}`,
     );
     await rm(sorted);
   }
@@ -73,7 +73,7 @@ export async function orderDay(
     throw sealFault(order, `${rows} of ${least} to ${most} rows were put in order`);
   if (order.expired.length === 0) return { parts, rows, expiredRows: 0 };
   const [expired] = await workshop.rows(
-    `select count(*)::double as n from ${partsTable(parts)} where expired`,
+    `select count(*)::double as n from ${parquetTable(parts)} where expired`,
   );
   const expiredRows = numberOf(expired?.["n"]);
   return { parts, rows: rows - expiredRows, expiredRows };
@@ -81,10 +81,8 @@ export async function orderDay(
 
 /** The rows to be kept, as `sealedColumns` takes them. */
 export function orderedRows(parts: readonly string[]): string {
-  return `select * from ${partsTable(parts)} where not expired`;
+  return `select * from ${parquetTable(parts)} where not expired`;
 }
-
-const partsTable = (parts: readonly string[]): string => `read_parquet([${parts.map(literal).join(",")}])`;
 
 /** The table of the day's series. A unit stands as the former revision has it. */
 function seriesOf(core: HistoryCore, order: SealOrder, hot: string, former: string | undefined): string {
@@ -94,7 +92,7 @@ function seriesOf(core: HistoryCore, order: SealOrder, hot: string, former: stri
   const unit = units === "" ? "''" : `case quantity ${units} else '' end`;
   const sources = [
     `select device, quantity, attributes, null::varchar as unit, n, low, high, divisor from series join
-       (select series, count(*) as n, min("time") as low, max("time") as high, ${divisorSum} as divisor from ${partsTable([hot])} group by series)
+       (select series, count(*) as n, min("time") as low, max("time") as high, ${divisorSum} as divisor from ${parquetTable([hot])} group by series)
        on series = id`,
   ];
   if (former !== undefined)
@@ -146,7 +144,7 @@ function rowsIn(slice: Slice, file: string, former: string | undefined): string 
   const { stretch, range } = slice;
   const wanted = ranksOf(slice);
   const within = range ? ` and "time" >= ${range.fromMs} and "time" < ${range.toMs}` : "";
-  const hot = `select rank, series, "time", value, delay from ${partsTable([file])} join sealing using (series) where ${wanted}${within}`;
+  const hot = `select rank, series, "time", value, delay from ${parquetTable([file])} join sealing using (series) where ${wanted}${within}`;
   if (former === undefined) return `select rank, "time", value, delay from (${hot})`;
   const sealed = `select rank, series, "time", value, delay
     from (select device, quantity, attributes, epoch_ms("time") as "time", value, received_delay_ms as delay from ${sealedTable([former])} where ${inStretch(stretch)})

@@ -3,7 +3,7 @@ import type { SealedDay } from "./days.js";
 import { type Place, sealedTable, type Stretch } from "./sealed-file.js";
 import { sealedRows } from "./sealed-rows.js";
 import { coveredSlots } from "./slots.js";
-import { literal, numberOf, textOf } from "./sql.js";
+import { literal, numberOf, parquetTable, textOf } from "./sql.js";
 import type { Workshop } from "./workshop.js";
 
 /** Devices' quantities that are summed at once: what the workshop's memory is enough for, however many report. */
@@ -41,7 +41,7 @@ export async function sumDay(core: HistoryCore, workshop: Workshop, sealed: Seal
     whole.push(files[1]);
   }
   const counted = await workshop.rows(
-    `select device, sum(count)::double as n from read_parquet([${whole.map(literal).join(",")}]) join series on id = series group by device`,
+    `select device, sum(count)::double as n from ${parquetTable(whole)} join series on id = series group by device`,
   );
   const day = core.zone.day(sealed.day);
   return {

@@ -28,9 +28,12 @@ const ledgerColumnsSql = `day VARCHAR, device VARCHAR, ${counts.map((name) => `$
 const rollupColumnsSql =
   "day VARCHAR, series INTEGER, start BIGINT, count INTEGER, sum DOUBLE, min DOUBLE, max DOUBLE, last_time BIGINT, last DOUBLE";
 
+/** The table of series, as `create table` takes it. */
+export const seriesTable = "series(id INTEGER, device VARCHAR, quantity VARCHAR, attributes VARCHAR)";
+
 const tables: readonly string[] = [
   "meta(key VARCHAR, value BIGINT)",
-  "series(id INTEGER, device VARCHAR, quantity VARCHAR, attributes VARCHAR)",
+  seriesTable,
   "series_last(series INTEGER, time BIGINT, value DOUBLE, received BIGINT)",
   "readings(series INTEGER, time BIGINT, received BIGINT, value DOUBLE, message BIGINT, sequence BIGINT)",
   "conflicts(series INTEGER, time BIGINT, received BIGINT, value DOUBLE, message BIGINT, sequence BIGINT)",

@@ -12,7 +12,7 @@ import { sealedColumns, sealedFormat } from "./sealed-file.js";
 import { sealedRows } from "./sealed-rows.js";
 import { expectedSlots, slotsOf } from "./slots.js";
 import { checksumFile, writeChecksum } from "./checksum.js";
-import { literal, literals, numberOf } from "./sql.js";
+import { literal, literals, numberOf, parquetTable } from "./sql.js";
 import type { Workshop } from "./workshop.js";
 import type { LocalDay } from "./zone.js";
 
@@ -84,9 +84,7 @@ async function writeFile(core: HistoryCore, workshop: Workshop, order: SealOrder
     await workshop.run(
       `copy (${sealedColumns(orderedRows(parts))}) to ${literal(temporary)} ${sealedFormat}`,
     );
-    const [written] = await workshop.rows(
-      `select count(*)::double as n from read_parquet(${literal(temporary)})`,
-    );
+    const [written] = await workshop.rows(`select count(*)::double as n from ${parquetTable([temporary])}`);
     if (numberOf(written?.["n"]) !== rows)
       throw sealFault(order, `the file has ${numberOf(written?.["n"])} of ${rows} rows`);
     await sync(temporary);
@@ -126,10 +124,8 @@ async function publish(
       `insert into days values (${day}, ${sealed.revision}, ${literal(sealed.file)}, ${sealed.rows}, ${sealed.bytes}, ${literal(sealed.sha256)}, ${sealed.fromMs}, ${sealed.toMs}, ${core.options.clock()}, ${sealed.demo})`,
     );
     const { sums } = sealed;
-    const [hours, whole] = [sums.hours, sums.whole].map(
-      (files) => `read_parquet([${files.map(literal).join(",")}])`,
-    );
-    await connection.run(`insert into rollup_hour select * from ${hours}`);
+    const whole = parquetTable(sums.whole);
+    await connection.run(`insert into rollup_hour select * from ${parquetTable(sums.hours)}`);
     await connection.run(
       `delete from rollup_day where day = ${day} and series in (select series from ${whole})`,
     );

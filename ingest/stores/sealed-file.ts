@@ -1,4 +1,4 @@
-import { literal } from "./sql.js";
+import { literal, parquetTable } from "./sql.js";
 
 /** Most decimals that a series' day is scaled by; what has more stands as it is. */
 const mostDecimals = 6;
@@ -12,7 +12,7 @@ export const sealedFormat =
 /** Rows of sealed files as a table: device, quantity, unit, time, value, attributes, received_delay_ms. */
 export function sealedTable(files: readonly string[]): string {
   return `(select device, quantity, unit, "time", coalesce(scaled / divisor, value) as value, attributes, received_delay_ms
-    from read_parquet([${files.map(literal).join(",")}]))`;
+    from ${parquetTable(files)})`;
 }
 
 const isExact = (divisor: number | string): string =>

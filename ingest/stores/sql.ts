@@ -66,6 +66,11 @@ export function integers(numbers: Iterable<number>): string {
   return list.length === 0 ? "(null)" : `(${list.join(",")})`;
 }
 
+/** The rows of Parquet files, as a table. */
+export function parquetTable(files: readonly string[]): string {
+  return `read_parquet([${files.map(literal).join(",")}])`;
+}
+
 /** Rows that a data chunk holds at most (DuckDB's vector size). */
 export const chunkRows = 2_048;
 

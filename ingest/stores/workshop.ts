@@ -1,9 +1,11 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { HistoryCore } from "./core.js";
 import { appendSeries } from "./hot.js";
+import { openInstance } from "./instance.js";
 import { isOutOfMemory, memoryFault } from "./memory-turns.js";
+import { seriesTable } from "./schema.js";
 import { type Row, rowsOf } from "./sql.js";
 
 let days = 0;
@@ -39,9 +41,7 @@ export class Workshop {
     for (const name of readdirSync(this.#files)) rmSync(join(this.#files, name));
     const { series } = this.#core;
     if (this.#known === series.size) return;
-    await this.run(
-      "create or replace table series(id INTEGER, device VARCHAR, quantity VARCHAR, attributes VARCHAR)",
-    );
+    await this.run(`create or replace table ${seriesTable}`);
     await appendSeries(this.connection, [...series.all()]);
     this.#known = series.size;
   }
@@ -49,14 +49,11 @@ export class Workshop {
   async #open(): Promise<void> {
     rmSync(this.#dir, { recursive: true, force: true });
     mkdirSync(this.#files, { recursive: true });
-    this.#instance = await DuckDBInstance.create(":memory:", {
+    this.#instance = await openInstance(":memory:", {
       memory_limit: this.#core.options.memoryLimit,
       threads: "1",
-      allocator_flush_threshold: "4MB",
       temp_directory: join(this.#dir, "spilled"),
-      autoinstall_known_extensions: "false",
       enable_external_file_cache: "false",
-      preserve_insertion_order: "false",
     });
     this.#connection = await this.#instance.connect();
     await this.run("set TimeZone = 'UTC'");
