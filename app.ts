@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import type { Broker } from "./broker/index.js";
 import type { Config } from "./config.js";
@@ -14,11 +13,13 @@ import { Headroom, usedBytesOf } from "./ingest/stores/headroom.js";
 import { threadStatus } from "./ingest/thread-status.js";
 import { openThrottle } from "./ingest/throttle.js";
 import { fitToMachine, readMachine, watchMemory } from "./machine.js";
-import type { DoorCalls, WorksCalls, WorksOptions } from "./threads.js";
+import type { DoorCalls, WorksCalls, WorksThread } from "./threads.js";
 
 /** What a start needs beside the configuration. */
 export interface StartOptions {
   config: Config;
+  /** Started already, so that it has loaded when it is needed. */
+  works: WorksThread;
   /** True: a demo city may be used when there is no city yet. */
   demo: boolean;
   /** First password and token of `admin`, from the environment. */
@@ -52,27 +53,7 @@ const noCounters = {
   inflightBytes: 0,
   refused: {},
 };
-/**
- * Of the works' heap, MB. What lives as long as a batch stands in columns, so a small young generation costs nothing, and V8
- * collects the old one the sooner the smaller its bound (measured: 60 MB less after a burst of a million messages than without).
- */
-const worksHeap = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 384 };
 const loopback = new Set(["127.0.0.1", "::1", "localhost"]);
-
-function startThread(options: WorksOptions): { worker: Worker; failed: Promise<never> } {
-  const worker = new Worker(new URL("./works.js", import.meta.url), {
-    workerData: options,
-    resourceLimits: worksHeap,
-  });
-  const failed = new Promise<never>((_resolve, reject) => {
-    worker.once("error", reject);
-    worker.once("exit", (code) =>
-      reject(new ObiegError("works-stopped", `the works thread ended with code ${code}`)),
-    );
-  });
-  failed.catch(() => undefined);
-  return { worker, failed };
-}
 
 /**
  * Starts everything: data folder, journal, works (history, rules, alerts, API, page), broker.
@@ -81,6 +62,7 @@ function startThread(options: WorksOptions): { worker: Worker; failed: Promise<n
  */
 export async function start(options: StartOptions): Promise<App> {
   const { config, log } = options;
+  const { worker, failed } = options.works;
   const clock = options.clock ?? Date.now;
   const stack: (() => Promise<void> | void)[] = [];
   const stop = async (): Promise<void> => {
@@ -97,15 +79,6 @@ export async function start(options: StartOptions): Promise<App> {
     const memory = watchMemory(machine.memoryBytes);
     stack.push(() => memory.stop());
 
-    // The works load beside the journal and the broker.
-    const { worker, failed } = startThread({
-      config,
-      demo: options.demo,
-      adminPassword: options.adminPassword,
-      adminToken: options.adminToken,
-      httpConnections: fit.httpConnections,
-      logLevel: log.level as Config["logLevel"],
-    });
     stack.push(async () => void (await worker.terminate()));
     const brokerRoom = import("./broker/index.js");
 
@@ -154,7 +127,18 @@ export async function start(options: StartOptions): Promise<App> {
       log.error({ err: error }, "a call of the works failed"),
     );
     stack.push(() => Promise.race([works.call("stop", undefined), failed]).catch(() => undefined));
-    const started = await Promise.race([works.call("start", journal.durableSequence), failed]);
+    const started = await Promise.race([
+      works.call("start", {
+        config,
+        demo: options.demo,
+        adminPassword: options.adminPassword,
+        adminToken: options.adminToken,
+        httpConnections: fit.httpConnections,
+        logLevel: log.level as Config["logLevel"],
+        durableSequence: journal.durableSequence,
+      }),
+      failed,
+    ]);
     await journal.skipTo(started.position);
 
     const { mqtt } = config;
@@ -212,6 +196,7 @@ export async function start(options: StartOptions): Promise<App> {
     };
   } catch (error) {
     await stop();
+    await worker.terminate();
     throw startFault(config.data, error);
   }
 }

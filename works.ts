@@ -1,14 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import pino from "pino";
 import { makeBackup } from "./backup.js";
 import { applyCity, makeDemoPast } from "./city-start.js";
 import { readBuild, readVersion } from "./config.js";
 import { runFileName } from "./dashboards/client/address.js";
 import { openUsers } from "./dashboards/users.js";
-import { startServer } from "./dashboards/server.js";
 import {
   CodecLibrary,
   createValidator,
@@ -31,7 +30,6 @@ import { Pipeline } from "./ingest/pipeline.js";
 import { rejectionsOf } from "./ingest/rejections.js";
 import { openSettledTime } from "./ingest/settled-time.js";
 import { openRules } from "./ingest/rules/index.js";
-import { openInfluxSink } from "./ingest/stores/influx-sink.js";
 import { openHistory } from "./ingest/stores/history.js";
 import type { Sink } from "./ingest/stores/port.js";
 import { surviveFailedCommits } from "./ingest/stores/commit-fault.js";
@@ -47,8 +45,8 @@ const demoPastMs = 200;
 const firstAnnounceMs = 500;
 
 /** Opens the works: state, registry, history, rules, alerts, sinks, pipeline, API; undone in the mirror order. */
-async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSequence: number) {
-  const { config } = options;
+async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
+  const { config, durableSequence } = options;
   const clock = Date.now;
   const log = pino({ level: options.logLevel, base: null }, pino.destination({ dest: 2, sync: true }));
   const undo: (() => unknown)[] = [];
@@ -67,6 +65,8 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     const { demo, timeZone } = registry.city;
     const library = new CodecLibrary(state, clock);
 
+    // It loads while the database opens.
+    const serverRoom = import("./dashboards/server.js");
     const history = await openHistory({
       dir: config.data,
       timeZone,
@@ -99,6 +99,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     const isLate = (): boolean => isBehind(intakeStatus());
     const sinks: Sink[] = [];
     if (config.influx) {
+      const { openInfluxSink } = await import("./ingest/stores/influx-sink.js");
       const sink = openInfluxSink({ ...config.influx, history, state, registry, log, isBehind: isLate });
       sink.start();
       sinks.push(sink);
@@ -195,6 +196,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
     const renew = demo && password === undefined;
     const made = await users.ensureAdmin({ password, token: adminToken, renew });
     const webDir = join(import.meta.dirname, "dashboards/web");
+    const { startServer } = await serverRoom;
     const server = await startServer({
       host: config.host,
       port: config.http.port,
@@ -286,7 +288,6 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>, durableSe
 function serve(): void {
   if (!parentPort) return;
   letDoorGoFirst();
-  const options = workerData as WorksOptions;
   surviveFailedCommits((why) => {
     process.stderr.write(
       `${JSON.stringify({ level: 50, msg: `state/works.mdb can't be written: ${why}` })}\n`,
@@ -295,8 +296,8 @@ function serve(): void {
   let works: Awaited<ReturnType<typeof openWorks>> | undefined;
   let durable = 0;
   const calls: WorksCalls = {
-    async start(durableSequence) {
-      works = await openWorks(options, door, Math.max(durable, durableSequence));
+    async start(options) {
+      works = await openWorks(options, door);
       works.intake.wake(durable);
       return works.started;
     },

@@ -3,6 +3,7 @@ import cookie from "@fastify/cookie";
 import rateLimit from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
+import type { FastifySchemaControllerOptions } from "fastify/types/schema.js";
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import { ObiegError } from "../devices/index.js";
 import type { IngestView } from "../ingest/index.js";
@@ -67,6 +68,11 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+/** Schemas are zod's. Given from the beginning, so that a start doesn't load Fastify's own compilers (Ajv). */
+const compilersFactory = {
+  buildValidator: () => validatorCompiler,
+  buildSerializer: () => serializerCompiler,
+} as unknown as NonNullable<FastifySchemaControllerOptions["compilersFactory"]>;
 const flushEveryMs = 200;
 const beatEveryMs = 2_000;
 
@@ -87,12 +93,11 @@ export async function buildServer(options: ServerParts): Promise<Api> {
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 400 },
     trustProxy: options.trustProxy ?? false,
+    schemaController: { compilersFactory },
     clientErrorHandler: answerBroken,
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply, log),
   }) as unknown as Api;
   app.server.maxConnections = limits.connections;
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, log));
 
