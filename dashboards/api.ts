@@ -228,6 +228,8 @@ export const alertSchema = z.object({
     .describe("the newest by channel; dead after a day without success"),
 });
 
+const reason = z.object({ code: z.string(), message: z.string() });
+
 /** How things stand now. */
 export const overviewSchema = z.object({
   demo: z.boolean(),
@@ -241,11 +243,12 @@ export const overviewSchema = z.object({
   pipelineLag: z.number().describe("messages acknowledged and not yet processed"),
   damagedDays: z
     .array(z.object({ file: z.string(), message: z.string() }))
-    .describe(
-      "sealed days whose file is damaged or missing, with what to do; queries that need them are refused",
-    ),
+    .describe("sealed days whose file is damaged or missing, with what to do; who needs them is refused"),
+  upkeep: reason
+    .nullable()
+    .describe("why upkeep of the history failed last; nothing is lost, it is tried again each minute"),
   ready: z.boolean(),
-  reasons: z.array(z.object({ code: z.string(), message: z.string() })),
+  reasons: z.array(reason),
 });
 
 /** The answer of `/readyz`. */

@@ -240,6 +240,7 @@ export const overviewOf = (view: IngestView, figures: OverviewFigures): api.Over
     journal: figures.journal,
     pipelineLag: figures.pipelineLag,
     damagedDays: figures.damagedDays,
+    upkeep: figures.upkeep ?? null,
     ready,
     reasons: [...reasons],
   };

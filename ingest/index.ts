@@ -134,6 +134,8 @@ export interface OverviewFigures {
   pipelineLag: number;
   /** Sealed days whose file is damaged or missing, with what to do. */
   damagedDays: { file: string; message: string }[];
+  /** Why the history's upkeep (sealing days, ending retention) failed last; undefined when it didn't. */
+  upkeep: Reason | undefined;
 }
 
 /** Something that became durable a moment ago. */

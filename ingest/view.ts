@@ -207,7 +207,7 @@ export function openView(parts: ViewParts): OpenView {
     async overview() {
       const atMs = clock();
       const day = parts.dayOf(atMs);
-      const [latest, accounts, { faults }] = await Promise.all([
+      const [latest, accounts, { faults, upkeep }] = await Promise.all([
         history.latest(),
         history.ledger({ fromDay: day, toDay: day }),
         history.status(),
@@ -239,6 +239,7 @@ export function openView(parts: ViewParts): OpenView {
         journal: { bytes: journal.bytes, maxBytes: journal.maxBytes },
         pipelineLag: parts.intake().durable - parts.intake().position,
         damagedDays: faults.map(({ file, message }) => ({ file, message })),
+        upkeep,
       };
     },
     subscribe(listener) {

@@ -1,4 +1,12 @@
-import { copyFileSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
@@ -106,6 +114,36 @@ test("days are sealed when their hot days are over, and late data makes a new re
     "2026-06-07.r2.parquet",
     "2026-06-07.r2.parquet.sha256",
   ]);
+  await history.close();
+});
+
+test("a day that can't be sealed is named, stays whole, and keeps the others from nothing", async () => {
+  const { history, clock, dir } = await openTestHistory();
+  const days = [noonMs - 5 * dayMs, noonMs - 4 * dayMs];
+  await take(
+    history,
+    days.map((timeMs) => valueAt(timeMs, 1)),
+  );
+  const place = join(dir, "history/2026/2026-06-05.r1.parquet");
+  mkdirSync(join(place, "in the way"), { recursive: true });
+  clock.nowMs = noonMs;
+  await expect(history.maintain(clock.nowMs)).rejects.toMatchObject({ code: "history-seal" });
+  const { sealedDays, hotRows, upkeep } = await history.status();
+  expect({ sealedDays, hotRows }).toEqual({ sealedDays: 1, hotRows: 1 });
+  expect(upkeep).toEqual({
+    code: "history-seal",
+    message: expect.stringMatching(
+      /^2026-06-05 isn't sealed, its rows stay where they are: E\w+: /,
+    ) as string,
+  });
+  expect((await history.readings({ limit: 10 })).items).toHaveLength(2);
+
+  rmSync(place, { recursive: true });
+  expect((await history.maintain(clock.nowMs)).sealedDays).toEqual(["2026-06-05"]);
+  const after = await history.status();
+  expect(after.upkeep).toBeUndefined();
+  expect(after).toMatchObject({ sealedDays: 2, hotRows: 0 });
+  expect((await history.readings({ limit: 10 })).items).toHaveLength(2);
   await history.close();
 });
 

@@ -17,6 +17,7 @@ export const overviewOf = (change: object = {}): object => ({
   journal: { bytes: 73_400_320, maxBytes: 1_073_741_824 },
   pipelineLag: 0,
   damagedDays: [],
+  upkeep: null,
   ready: true,
   reasons: [],
   ...change,

@@ -18,3 +18,14 @@ test("damaged days of history stand first on the overview, with what brings them
     "Uszkodzone dni historii: history/d0.parquet, history/d1.parquet, history/d2.parquet, history/d3.parquet, history/d4.parquet, history/d5.parquet, …; przywróć z kopii zapasowej: obieg history restore --from KOPIA",
   );
 });
+
+test("that the history's upkeep fails is told on the overview, with the reason", async () => {
+  serveCity(stand.mock, { role: "viewer" });
+  const upkeep = { code: "history-seal", message: "2026-06-05 isn't sealed: no space left on device" };
+  stand.mock.answer("GET /overview", () => overviewOf({ upkeep }));
+  const page = await stand.openPage({ language: "pl" });
+  await page.getByRole("heading", { name: "Działaj teraz" }).waitFor();
+  expect(await page.getByText("Porządkowanie historii").innerText()).toBe(
+    `Porządkowanie historii nie powiodło się (nic nie ginie, kolejna próba za minutę): ${upkeep.message}`,
+  );
+});

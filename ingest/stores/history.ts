@@ -247,6 +247,7 @@ export class EmbeddedHistory implements History {
         sealedDays: days.length,
         sealedBytes: days.reduce((sum, day) => sum + day.bytes, 0),
         faults: await files.faultsOf(days),
+        upkeep: this.#upkeep.fault,
       };
     });
   }

@@ -271,6 +271,8 @@ export interface HistoryStatus {
   sealedBytes: number;
   /** Damaged or missing sealed days, named with file and remedy. */
   faults: { file: string; code: string; message: string }[];
+  /** Why the last upkeep didn't do all that was due (a day that can't be sealed is named); undefined when it did. */
+  upkeep?: { code: string; message: string } | undefined;
 }
 
 /** A value that a sink's server refused, with its words. */

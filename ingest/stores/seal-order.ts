@@ -16,11 +16,17 @@ export interface SealOrder {
   demo: boolean;
 }
 
-/** A day's rows didn't add up while it was being sealed: nothing of it was touched. */
-export function sealFault({ day }: SealOrder, what: string): ObiegError {
+/** A day couldn't be sealed: nothing of it was touched. `cause` keeps its code, if it has one. */
+export function sealFault({ day }: SealOrder, what: string, cause?: unknown): ObiegError {
   return new ObiegError(
-    "history-seal",
+    cause instanceof ObiegError ? cause.code : "history-seal",
     `${day.day} isn't sealed, its rows stay where they are: ${what}; it is tried again`,
-    { detail: { day: day.day }, retryable: true },
+    { detail: { day: day.day }, retryable: true, cause },
   );
+}
+
+/** What the sealing of a day threw, with the day's name. */
+export function namedFault(order: SealOrder, error: Error): ObiegError {
+  const isNamed = error instanceof ObiegError && error.code === "history-seal";
+  return isNamed ? error : sealFault(order, error.message, error);
 }

@@ -1,11 +1,13 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { ObiegError } from "../../devices/index.js";
 import { type HistoryCore, dayMs } from "./core.js";
 import { readDays, type SealedDay } from "./days.js";
 import { compactLedger } from "./ledger-table.js";
 import { Lock } from "./lock.js";
-import type { MaintenanceReport } from "./port.js";
+import type { HistoryStatus, MaintenanceReport } from "./port.js";
 import { removeFile, sealDay } from "./seal.js";
+import { namedFault } from "./seal-order.js";
 import { literals, numberOf, rowsOf, textOf } from "./sql.js";
 import { Workshop } from "./workshop.js";
 import type { LocalDay } from "./zone.js";
@@ -21,6 +23,7 @@ export class Upkeep {
   readonly #holds = new Map<string, number>();
   #superseded: string[] = [];
   #checkFrom = 0;
+  #fault: HistoryStatus["upkeep"];
 
   constructor(core: HistoryCore) {
     this.#core = core;
@@ -37,32 +40,38 @@ export class Upkeep {
     return this.#running.run(body);
   }
 
-  /** Does what is due at `nowMs`. `lastSequence`: of the last committed value. */
-  run(nowMs: number, lastSequence: () => number): Promise<MaintenanceReport> {
+  /** Why the last run didn't do all that was due; undefined when it did. */
+  get fault(): HistoryStatus["upkeep"] {
+    return this.#fault;
+  }
+
+  /**
+   * Does what is due at `nowMs`. `lastSequence`: of the last committed value.
+   * A day that can't be sealed stays as it is and keeps nothing else from being done; what was wrong with the first is thrown at the end.
+   */
+  async run(nowMs: number, lastSequence: () => number): Promise<MaintenanceReport> {
     const { database } = this.#core;
     const body = async (): Promise<MaintenanceReport> => {
       const report: MaintenanceReport = { sealedDays: [], resealedDays: [], expiredRows: 0 };
       await database.write(compactLedger, database.keeper);
       const sealed = new Map((await readDays(database.keeper)).map((day) => [day.day, day]));
-      const sealBefore = sealedBefore(this.#core, nowMs);
-      for (const day of await this.#dueDays(sealBefore, nowMs)) {
-        const former = sealed.get(day.day);
-        if (former && (await this.#core.files.check(former))) continue;
-        const expired = await this.#expiredDevices(day, nowMs);
-        const upTo = lastSequence();
-        const order = { day, former, upTo, expired, table: "readings", demo: former?.demo ?? false };
-        const { sealed: now, expiredRows } = await sealDay(this.#core, this.#workshop, order);
-        report.expiredRows += expiredRows;
-        if (now) (former ? report.resealedDays : report.sealedDays).push(day.day);
-        this.#replace(sealed, day.day, former, now);
-      }
+      const unsealed = await this.#seal(sealed, nowMs, lastSequence, report);
       await this.#expire(sealed, nowMs, report);
       await this.#forgetQuarantine(nowMs);
       await this.#checkSome([...sealed.values()]);
       await this.#clean();
+      if (unsealed) throw unsealed;
       return report;
     };
-    return this.exclusive(() => database.using(body).finally(() => this.#workshop.close()));
+    try {
+      const report = await this.exclusive(() => database.using(body).finally(() => this.#workshop.close()));
+      this.#fault = undefined;
+      return report;
+    } catch (error) {
+      const code = error instanceof ObiegError ? error.code : "history-upkeep";
+      this.#fault = { code, message: (error as Error).message };
+      throw error;
+    }
   }
 
   /**
@@ -97,6 +106,32 @@ export class Upkeep {
       const file = path.slice(0, -".sha256".length);
       if (!named.has(file) && !existsSync(file)) await removeFile(file);
     }
+  }
+
+  /** Seals the days that are due. Gives what was wrong with the first that couldn't be. */
+  async #seal(
+    sealed: Map<string, SealedDay>,
+    nowMs: number,
+    lastSequence: () => number,
+    report: MaintenanceReport,
+  ): Promise<Error | undefined> {
+    let fault: Error | undefined;
+    for (const day of await this.#dueDays(sealedBefore(this.#core, nowMs), nowMs)) {
+      const former = sealed.get(day.day);
+      if (former && (await this.#core.files.check(former))) continue;
+      const expired = await this.#expiredDevices(day, nowMs);
+      const upTo = lastSequence();
+      const order = { day, former, upTo, expired, table: "readings", demo: former?.demo ?? false };
+      try {
+        const { sealed: now, expiredRows } = await sealDay(this.#core, this.#workshop, order);
+        report.expiredRows += expiredRows;
+        if (now) (former ? report.resealedDays : report.sealedDays).push(day.day);
+        this.#replace(sealed, day.day, former, now);
+      } catch (error) {
+        fault ??= namedFault(order, error as Error);
+      }
+    }
+    return fault;
   }
 
   /** Days that have ended, hold hot rows, and that no consumer waits for. */

@@ -308,6 +308,7 @@ export function makeFakeView(): FakeView {
       journal: { bytes: 1, maxBytes: 1_000 },
       pipelineLag: 0,
       damagedDays: [],
+      upkeep: undefined,
     }),
     subscribe(listener) {
       listeners.add(listener);

@@ -29,6 +29,8 @@ export interface Overview {
   pipelineLag: number;
   /** Sealed days whose file is damaged or missing; answers that need them are refused. */
   damagedDays: { file: string; message: string }[];
+  /** Why the history's upkeep failed last. */
+  upkeep: { code: string; message: string } | null;
   ready: boolean;
   reasons: (string | { code: string; message: string })[];
 }

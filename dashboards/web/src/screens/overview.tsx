@@ -43,6 +43,11 @@ function findingsOf(now: Standing, open: readonly Alert[] | undefined, say: Say)
       key: "damaged",
       text: fill(w.overview.damaged, { files: filesOf(now.damagedDays) }),
     },
+    now.upkeep !== null && {
+      tone: "bad",
+      key: "upkeep",
+      text: fill(w.overview.upkeep, { reason: now.upkeep.message }),
+    },
     critical > 0 && {
       tone: "bad",
       key: "critical",

@@ -46,6 +46,7 @@ export const en = {
     asOf: "As of {time}",
     notReady: "The service is not ready",
     damaged: "Damaged days of history: {files}; restore from a backup: obieg history restore --from BACKUP",
+    upkeep: "Upkeep of the history failed (nothing is lost, it is tried again in a minute): {reason}",
     alive: "Devices reporting",
     ofAll: "of {total}",
     rate: "Messages",

@@ -47,6 +47,7 @@ export const pl: Words = {
     notReady: "Usługa nie jest gotowa",
     damaged:
       "Uszkodzone dni historii: {files}; przywróć z kopii zapasowej: obieg history restore --from KOPIA",
+    upkeep: "Porządkowanie historii nie powiodło się (nic nie ginie, kolejna próba za minutę): {reason}",
     alive: "Urządzenia nadające",
     ofAll: "z {total}",
     rate: "Wiadomości",
