@@ -108,15 +108,16 @@ export async function measureBurst(size: Size, say: (text: string) => void): Pro
     return perSecond;
   };
   await measureBare();
+  let backlogBefore = await measureBacklog();
   const rounds: Round[] = [];
   for (let n = 0; n < size.rounds; n += 1) {
     const before = await measureBare();
-    const backlogBefore = await measureBacklog();
     const sunk = await measureOne(true);
     const between = await measureBare();
     const plain = await measureOne(false);
-    const backlog = (backlogBefore + (await measureBacklog())) / 2;
-    rounds.push({ bare: [before, between], sunk, plain, backlog });
+    const backlogAfter = await measureBacklog();
+    rounds.push({ bare: [before, between], sunk, plain, backlog: (backlogBefore + backlogAfter) / 2 });
+    backlogBefore = backlogAfter;
   }
   await bare.stop();
   return figuresOf(size, rounds, await runBurst(size.smallBurst, false));
