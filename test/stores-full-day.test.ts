@@ -91,6 +91,35 @@ test("a day of two million values is sealed and resealed in little memory, while
   await history.close();
 });
 
+test("a day of two hundred thousand series is sealed and resealed in little memory", async () => {
+  const homes = Array.from({ length: 50_000 }, (_, n) => `home-${n}`);
+  const quantities = ["energy_import_kwh", "power_w", "voltage_v", "current_a"];
+  const { history, clock } = await openTestHistory({ memoryLimit: "48MB", devices: () => homes });
+  const report = async (timeMs: number, late: number): Promise<void> => {
+    for (let from = 0; from < homes.length; from += 2_500)
+      await store(
+        history,
+        homes
+          .slice(from, from + 2_500)
+          .flatMap((device, i) =>
+            quantities.map((quantity) => valueAt(timeMs, tenths(from + i) + late, { device, quantity })),
+          ),
+      );
+  };
+  await report(noonMs, 0);
+  clock.nowMs = noonMs + 4 * dayMs;
+  expect((await history.maintain(clock.nowMs)).sealedDays).toEqual(["2026-06-10"]);
+  await report(noonMs + 60_000, 1);
+  expect((await history.maintain(clock.nowMs)).resealedDays).toEqual(["2026-06-10"]);
+
+  expect(await history.status()).toMatchObject({ hotRows: 0, sealedDays: 1 });
+  for (const n of [0, 31_415, homes.length - 1]) {
+    const { items } = await history.readings({ devices: [`home-${n}`], quantity: "power_w", limit: 3 });
+    expect(items.map(({ value }) => value)).toEqual([tenths(n), tenths(n) + 1]);
+  }
+  await history.close();
+});
+
 test("pages of a crowded stretch of time come in order, each value once, whatever else is far away", async () => {
   const { history, clock } = await openTestHistory({ devices: () => devices });
   const moments = 100;

@@ -53,17 +53,18 @@ export async function sumDay(core: HistoryCore, workshop: Workshop, sealed: Seal
 }
 
 async function stretchesOf(workshop: Workshop, path: string): Promise<Stretch[]> {
-  const rows = await workshop.rows(
-    `select distinct quantity, device from ${sealedTable([path])} order by quantity, device`,
-  );
-  const places = rows.map((row): Place => ({
-    quantity: textOf(row["quantity"]),
-    device: textOf(row["device"]),
-  }));
   const stretches: Stretch[] = [];
-  for (let first = 0; first < places.length; first += mostPlaces) {
-    const [from, to] = [places[first], places[Math.min(first + mostPlaces, places.length) - 1]];
-    if (from && to) stretches.push({ from, to });
+  let places = 0;
+  for await (const rows of workshop.rowsInTurn(
+    `select distinct quantity, device from ${sealedTable([path])} order by quantity, device`,
+  )) {
+    for (const row of rows) {
+      const place: Place = { quantity: textOf(row["quantity"]), device: textOf(row["device"]) };
+      const last = stretches.at(-1);
+      if (last && places % mostPlaces > 0) last.to = place;
+      else stretches.push({ from: place, to: place });
+      places += 1;
+    }
   }
   return stretches;
 }

@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { SeriesName } from "./port.js";
-import { numberOf, rowsOf, textOf } from "./sql.js";
+import { numberOf, rowsInTurn, textOf } from "./sql.js";
 
 /** The newest stored value of a series. */
 export interface NewestValue {
@@ -37,29 +37,30 @@ export class SeriesTable {
     this.#byId.clear();
     this.#unsaved = [];
     this.#nextId = 1;
-    for (const row of await rowsOf(connection, "select id, device, quantity, attributes from series")) {
-      this.#add(
-        numberOf(row["id"]),
-        textOf(row["device"]),
-        textOf(row["quantity"]),
-        textOf(row["attributes"]),
-      );
+    const names = "select id, device, quantity, attributes from series";
+    for await (const rows of rowsInTurn(connection, names)) {
+      for (const row of rows) {
+        const id = numberOf(row["id"]);
+        this.#add(id, textOf(row["device"]), textOf(row["quantity"]), textOf(row["attributes"]));
+      }
     }
-    const newest = await rowsOf(
+    const newest = rowsInTurn(
       connection,
       `select series, arg_max(value, time) v, arg_max(received, time)::double as r, arg_max(sequence, time)::double as s, max(time)::double as t
        from (select series, time, value, received, 0 as sequence from series_last
              union all select series, time, value, received, sequence from readings) group by series`,
     );
-    for (const row of newest) {
-      const series = this.#byId.get(numberOf(row["series"]));
-      if (!series) continue;
-      series.newest = {
-        timeMs: numberOf(row["t"]),
-        value: numberOf(row["v"]),
-        receivedMs: numberOf(row["r"]),
-        sequence: numberOf(row["s"]),
-      };
+    for await (const rows of newest) {
+      for (const row of rows) {
+        const series = this.#byId.get(numberOf(row["series"]));
+        if (!series) continue;
+        series.newest = {
+          timeMs: numberOf(row["t"]),
+          value: numberOf(row["v"]),
+          receivedMs: numberOf(row["r"]),
+          sequence: numberOf(row["s"]),
+        };
+      }
     }
   }
 

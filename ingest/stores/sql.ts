@@ -16,6 +16,11 @@ export async function rowsOf(connection: DuckDBConnection, sql: string): Promise
   return (await connection.runAndReadAll(sql)).getRowObjectsJS();
 }
 
+/** Runs a query and gives its rows some thousand at a time: for answers as large as the city. Nothing else may use the connection meanwhile. */
+export async function* rowsInTurn(connection: DuckDBConnection, sql: string): AsyncGenerator<Row[]> {
+  yield* (await connection.stream(sql)).yieldRowObjectJs();
+}
+
 /** Columns of a query's answer, all of them DOUBLE; row `i` of each belongs together. */
 export interface Numbers {
   rows: number;
