@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { quantityName } from "../dashboards/web/src/words/vocabulary.js";
+import { openBrowser } from "./support/browser.js";
 import { mosquittoPub } from "./support/mosquitto.js";
 import { type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
 
@@ -21,10 +22,7 @@ const noise: string[] = [];
 beforeAll(async () => {
   obieg = await startObieg({ demo: true });
   startedMs = Date.now();
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu"],
-  });
+  browser = await openBrowser();
   page = await browser.newPage({ viewport: { width: 1280, height: 860 }, reducedMotion: "reduce" });
   page.on("console", (message) => {
     // Before the log-in the page asks who is there and is told 401: the browser writes that down itself.

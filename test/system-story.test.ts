@@ -1,6 +1,6 @@
-import { chromium } from "playwright-core";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { onAlerts } from "./support/browser.js";
 import { secrets, testCity } from "./support/city.js";
 import { type Hook, startHook } from "./support/hook.js";
 import { mosquittoPub, mosquittoSub } from "./support/mosquitto.js";
@@ -60,23 +60,10 @@ afterAll(async () => {
 
 /** Logs in with a browser and waits until the list of alerts shows a text. */
 async function onThePage(text: string): Promise<void> {
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu"],
-  });
-  try {
-    const page = await browser.newPage();
-    await page.goto(obieg.httpUrl);
-    await page.getByLabel("Użytkownik").fill("admin");
-    await page.getByLabel("Hasło").first().fill("a long enough password");
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Przegląd" }).waitFor();
-    await page.goto(`${obieg.httpUrl}/#/alerts`);
+  await onAlerts(obieg.httpUrl, "a long enough password", async (page) => {
     await page.getByText(text).first().waitFor();
     if (shots !== undefined) await page.screenshot({ path: `${shots}/real-alert.png` });
-  } finally {
-    await browser.close();
-  }
+  });
 }
 
 const readings = async (query: string): Promise<Reading[]> =>

@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openBrowser } from "./support/browser.js";
 import { secrets, testCity } from "./support/city.js";
 import { mosquittoPub } from "./support/mosquitto.js";
 import { type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
@@ -185,10 +186,7 @@ test("the list is read page by page, and a stranger whose messages are dismissed
 });
 
 const openPage = async (noise: string[]): Promise<Page> => {
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu"],
-  });
+  browser = await openBrowser();
   const page = await browser.newPage({ viewport: { width: 1280, height: 860 }, reducedMotion: "reduce" });
   page.on("console", (message) => {
     if (message.type() === "error" && !message.text().includes("401")) noise.push(message.text());

@@ -1,7 +1,7 @@
 import { connectAsync } from "mqtt";
-import { chromium } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FaultServer } from "./alerts-fixture.js";
+import { onAlerts } from "./support/browser.js";
 import { secrets, testCity } from "./support/city.js";
 import { type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
 import { freePort } from "./support/port.js";
@@ -71,26 +71,12 @@ const deliveryOf = async (device: string): Promise<Record<string, Delivery>> =>
   (await alerts()).find((alert) => alert.device === device)?.delivery ?? {};
 
 /** What the page says of an alert, in Polish. */
-async function cardOf(device: string): Promise<string> {
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu"],
-  });
-  try {
-    const page = await browser.newPage();
-    await page.goto(obieg.httpUrl);
-    await page.getByLabel("Użytkownik").fill("admin");
-    await page.getByLabel("Hasło").first().fill("a long enough password");
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Przegląd" }).waitFor();
-    await page.goto(`${obieg.httpUrl}/#/alerts`);
+const cardOf = (device: string): Promise<string> =>
+  onAlerts(obieg.httpUrl, "a long enough password", async (page) => {
     const card = page.locator(".card").filter({ hasText: device });
     await card.getByText("answered 500").waitFor();
-    return await card.innerText();
-  } finally {
-    await browser.close();
-  }
-}
+    return card.innerText();
+  });
 
 test("receivers that are down, silent, failing or moved delay no other, are tried again, and stand on the page with their fault and the next try", async () => {
   await publish("bin-1", 95);

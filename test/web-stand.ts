@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
+import { openBrowser } from "./support/browser.js";
 import { startWebMock, type WebMock } from "./web-mock.js";
 
 const root = join(import.meta.dirname, "..");
@@ -42,10 +43,7 @@ export async function openWebStand(): Promise<WebStand> {
     build: { outDir: folder, emptyOutDir: true },
   });
   const mock = await startWebMock(folder);
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu"],
-  });
+  const browser = await openBrowser();
   if (shots !== undefined) mkdirSync(shots, { recursive: true });
   let contexts: BrowserContext[] = [];
   let noise: string[] = [];
