@@ -219,6 +219,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
       position: history.position,
       lingerMs: 20,
       batch: { messages: 3_000, bytes: 1e6 },
+      backlog: { messages: 6_000, bytes: 2e6, upTo: durableSequence },
       onPosition(position) {
         if (holdsTrim === 0) door.tell("trim", position);
       },

@@ -4,6 +4,12 @@ import type { Batch } from "./batch.js";
 import type { JournalReader } from "./journal/port.js";
 import type { Pipeline } from "./pipeline.js";
 
+/** The most that is taken at once. */
+export interface BatchSize {
+  messages: number;
+  bytes: number;
+}
+
 /** What the intake works with. */
 export interface IntakeParts {
   reader: JournalReader;
@@ -12,7 +18,9 @@ export interface IntakeParts {
   position: number;
   /** Waited for after a small batch, so that the next one is worth its transaction, milliseconds. */
   lingerMs: number;
-  batch: { messages: number; bytes: number };
+  batch: BatchSize;
+  /** Of what waits from before the start: nobody waits for it, and the front door has nothing to keep in memory yet. */
+  backlog: BatchSize & { upTo: number };
   onPosition(position: number): void;
   log: Logger;
 }
@@ -70,8 +78,9 @@ export function startIntake(parts: IntakeParts): Intake {
   const failed = (error: unknown, code: string): void => {
     fault = { code: error instanceof ObiegError ? error.code : code, message: (error as Error).message };
   };
-  const draw = (): Drawn => {
-    const drawn: Drawn = { read: reader.read(durable, parts.batch.messages, parts.batch.bytes) };
+  const draw = (after: number): Drawn => {
+    const { messages, bytes } = after < parts.backlog.upTo ? parts.backlog : parts.batch;
+    const drawn: Drawn = { read: reader.read(durable, messages, bytes) };
     drawn.read.then(
       (messages) => void (drawn.messages = messages),
       // Told where it is waited for.
@@ -91,12 +100,12 @@ export function startIntake(parts: IntakeParts): Intake {
   let ahead: Drawn | undefined;
 
   const takeOne = async (): Promise<number> => {
-    const { read, batch } = ahead ?? draw();
+    const { read, batch } = ahead ?? draw(position);
     ahead = undefined;
     const messages = await read;
     const last = messages.at(-1);
     if (!last) return 0;
-    const next = !stopped && durable - last.sequence >= smallBatch ? draw() : undefined;
+    const next = !stopped && durable - last.sequence >= smallBatch ? draw(last.sequence) : undefined;
     ahead = next;
     for (let tries = 0; ; tries += 1) {
       try {

@@ -6,8 +6,8 @@ import { until } from "./support/obieg.js";
 
 const silent = { error: () => undefined, warn: () => undefined, info: () => undefined } as never;
 
-/** An intake over a journal of messages 1 to `durable`, with a record of what it asked for. */
-function open(durable: number, take: (from: number, tries: number) => Promise<void>) {
+/** An intake over a journal of messages 1 to `durable`, with a record of what it asked for. `upTo`: the last from before the start. */
+function open(durable: number, take: (from: number, tries: number) => Promise<void>, upTo = 0) {
   const told: string[] = [];
   let read = 0;
   let tries = 0;
@@ -42,6 +42,7 @@ function open(durable: number, take: (from: number, tries: number) => Promise<vo
     position: 0,
     lingerMs: 1,
     batch: { messages: 1_000, bytes: 1e6 },
+    backlog: { messages: 1_500, bytes: 1e6, upTo },
     onPosition: (position) => void told.push(`at ${position}`),
     log: silent,
   });
@@ -71,6 +72,16 @@ test("the next batch is understood while the disk is at work on the one before, 
     "at 3000",
     "closed",
   ]);
+});
+
+test("what waits from before the start is taken in larger batches", async () => {
+  const { intake, told } = open(5_000, async () => undefined, 3_000);
+  await until(
+    async () => intake.status.position,
+    (position) => position === 5_000,
+  );
+  await intake.stop();
+  expect(told.filter((line) => line.startsWith("at"))).toEqual(["at 1500", "at 3000", "at 4000", "at 5000"]);
 });
 
 test("a batch that fails is told in the status and taken again, before the one that was understood meanwhile", async () => {

@@ -40,7 +40,7 @@ const defaultBatchValues = 20_000;
 /** Looks for news this often even when nobody wakes it. */
 const newsDelayMs = 3_000;
 /** While the works are behind, a batch is followed by a pause of so many times what it took: history goes first. */
-const giveWay = 4;
+const giveWay = 8;
 /** So many refusals in a batch without one point accepted, and the settings are suspected. */
 const suspiciousRefusals = 32;
 
