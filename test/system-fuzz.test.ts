@@ -70,7 +70,9 @@ test(
           const stream = made.next();
           sent += stream.packets;
           connections += 1;
-          await client.play(stream);
+          await client.play(stream).catch(async (error: Error) => {
+            throw new Error(`${error.message}\nrefused by then: ${JSON.stringify(await refusals(obieg))}`);
+          });
           if (before.mb === 0 && sent > packets / 5) before.mb = residentMb(obieg);
           if (sent - said >= 100_000) {
             said = sent;
