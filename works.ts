@@ -285,7 +285,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
   }
 }
 
-/** Answers the front door's calls; runs only as a thread of app.ts. */
+/** Answers the front door's calls; runs only as the thread that threads.ts starts. */
 function serve(): void {
   if (!parentPort) return;
   letDoorGoFirst();
