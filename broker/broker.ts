@@ -1,8 +1,8 @@
 import type { Duplex } from "node:stream";
-import { Aedes, type Client } from "aedes";
+import type { Client } from "aedes";
 import type { Logger } from "pino";
 import { ObiegError, type RawRun } from "../devices/index.js";
-import { Audience } from "./audience.js";
+import { ClientIds } from "./client-ids.js";
 import { type BrokerCounters, Refusal, Tally } from "./counters.js";
 import { Gate } from "./gate.js";
 import { type BrokerLimits, checkLimits, defaultLimits } from "./limits.js";
@@ -11,6 +11,7 @@ import type { Credential, CredentialSnapshot } from "./rights.js";
 import { type Guest, mayPublish, openAdmission, topicFault } from "./admission.js";
 import { guardConnection, PartialBytes } from "./connection.js";
 import { freeDelivery } from "./delivery.js";
+import { Door } from "./door.js";
 import { openIntake } from "./intake.js";
 import { openLane } from "./lane.js";
 import { Handshakes } from "./order.js";
@@ -64,22 +65,6 @@ export interface Broker {
   close(): Promise<void>;
 }
 
-/** aedes, with an eye on who listens. */
-class Door extends Aedes {
-  declare readonly persistence: { incomingGetPacket(client: Client, packet: object): Promise<object> };
-  readonly audience = new Audience();
-
-  override subscribe(...args: Parameters<Aedes["subscribe"]>): void {
-    this.audience.add(args[0], args[1]);
-    super.subscribe(...args);
-  }
-
-  override unsubscribe(...args: Parameters<Aedes["unsubscribe"]>): void {
-    this.audience.remove(args[0], args[1]);
-    super.unsubscribe(...args);
-  }
-}
-
 const watchMs = 1_000;
 const expiryMs = 3_600_000;
 const returnCodes = { "unknown-user": 4, "wrong-secret": 4, "too-many-failures": 3, busy: 3 } as const;
@@ -97,7 +82,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { counters } = tally;
   const guests = new WeakMap<Client, Guest>();
   const ended = new WeakSet<Client>();
-  const clients = new Set<Client>();
+  const ids = new ClientIds();
   const visitors = new Visitors({
     limits,
     counters,
@@ -110,7 +95,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     return new Refusal(reason);
   };
   const now = (): number => performance.now();
-  const connected = new Map<string, string>();
   const find = (user: string): Credential | undefined => gate.find(user);
   const admission = openAdmission({ ...options, limits, counters, find, refusal });
   const maySubscribe = (client: Client, topic: string): boolean =>
@@ -155,8 +139,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         done(Object.assign(error, { returnCode }), false);
       };
       const admitted = (name: string, credential: Credential | undefined): void => {
+        if (client.closed) return done(null, false);
         if (!guest) return refused("not-connected", 3);
-        const owner = connected.get(guest.clientId) ?? persistence?.ownerOf(guest.clientId);
+        const owner = ids.ownerOf(client.id) ?? persistence?.ownerOf(client.id);
         if (owner !== undefined && owner !== name) return refused("client-id-taken", 2);
         if (
           guest.will !== undefined &&
@@ -164,7 +149,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         )
           return refused("will-not-allowed", 5);
         Object.assign(guest, { user: name, credential });
-        clients.add(client);
+        ids.enter(client, name);
         done(null, true);
       };
       if (user === undefined || user === "") {
@@ -203,15 +188,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   });
   persistence?.tell(aedes.audience);
   await aedes.listen();
-  aedes.on("client", (client) => {
-    connected.set(client.id, guests.get(client)?.user ?? "");
-    persistence?.seen(client.id);
-  });
-  aedes.on("clientDisconnect", (client) => {
-    clients.delete(client);
-    connected.delete(client.id);
-    persistence?.seen(client.id);
-  });
+  aedes.on("client", ({ id }) => persistence?.seen(id));
+  aedes.on("clientDisconnect", ({ id }) => persistence?.seen(id));
   /** A connection's end is counted once, under the reason that came first. */
   const broken = (reason: string) => (client: Client, error: Error) => {
     if (client.closed || ended.has(client) || error instanceof Refusal || error instanceof ObiegError) return;
@@ -231,6 +209,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const accept = (stream: Duplex, from: string): void => {
     if (!visitors.enter(stream, from)) return;
     const client = aedes.handle(stream);
+    stream.once("close", () => ids.leave(client));
     freeDelivery(client, stream, limits.outgoingBytes, () => {
       ended.add(client);
       visitors.closeAsDeaf(stream);
@@ -260,7 +239,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const watch = setInterval(() => visitors.closeDeaf(), watchMs).unref();
   const expiry = setInterval(() => {
     persistence
-      ?.expire((id) => connected.has(id))
+      ?.expire((id) => ids.ownerOf(id) !== undefined)
       .catch((error: unknown) => log.warn({ err: error }, "old sessions can't be forgotten"));
   }, expiryMs).unref();
 
@@ -306,8 +285,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
           ),
         ),
       setCredentials(credentials) {
-        const gone = new Set(gate.setCredentials(credentials));
-        for (const client of clients) if (gone.has(guests.get(client)?.user ?? "")) client.close();
+        for (const user of gate.setCredentials(credentials)) ids.closeAll(user);
       },
       backup: async (dir) => persistence?.backup(dir),
       counters: () => ({ ...counters, refused: { ...counters.refused } }),

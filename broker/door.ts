@@ -1,0 +1,50 @@
+import { Aedes, type Client } from "aedes";
+import { Audience } from "./audience.js";
+
+/** What of aedes isn't in its types: who stands under which client id. */
+interface Register {
+  readonly clients: Readonly<Record<string, Client>>;
+  registerClient(client: Client): void;
+  _finishRegisterClient(client: Client): void;
+  unregisterClient(client: Client): void;
+}
+const register = Aedes.prototype as unknown as Register;
+
+/** True when a connection is over, though aedes may still be letting it in. */
+const isGone = (client: Client): boolean => client.closed || client.conn.destroyed;
+
+/**
+ * aedes, with an eye on who listens and on who stands under a client id: a connection that was closed while it was let in
+ * never takes the place of another one, and none takes another one's entry away as it goes (aedes looks at ids alone).
+ * Source: MQTT 3.1.1, 3.1.4 (a client id has one connection, the last that was let in).
+ */
+export class Door extends Aedes {
+  declare readonly clients: Register["clients"];
+  declare readonly persistence: { incomingGetPacket(client: Client, packet: object): Promise<object> };
+  readonly audience = new Audience();
+
+  override subscribe(...args: Parameters<Aedes["subscribe"]>): void {
+    this.audience.add(args[0], args[1]);
+    super.subscribe(...args);
+  }
+
+  override unsubscribe(...args: Parameters<Aedes["unsubscribe"]>): void {
+    this.audience.remove(args[0], args[1]);
+    super.unsubscribe(...args);
+  }
+
+  /** Called when a client was let in: closes who stands under its id, then {@link _finishRegisterClient}. */
+  registerClient(client: Client): void {
+    if (!isGone(client)) register.registerClient.call(this, client);
+  }
+
+  /** Called when the place is free. */
+  _finishRegisterClient(client: Client): void {
+    if (!isGone(client)) register._finishRegisterClient.call(this, client);
+  }
+
+  /** Called when a client that was let in goes, whether it ever stood in its place or not. */
+  unregisterClient(client: Client): void {
+    if (this.clients[client.id] === client) register.unregisterClient.call(this, client);
+  }
+}

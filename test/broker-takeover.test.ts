@@ -1,0 +1,90 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { generate } from "mqtt-packet";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { connectPacket, type FrontDoor, openFrontDoor, type RawSocket } from "./support/front-door.js";
+import { until } from "./support/obieg.js";
+
+let dir: string;
+let door: FrontDoor;
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
+  door = await openFrontDoor({ dir });
+});
+afterEach(async () => {
+  await door.broker.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const forbidden = Buffer.from([0xc1, 0]);
+const shared = (user: string, clean: boolean): Buffer =>
+  generate(connectPacket(user, { clientId: "shared", clean }));
+/** Connects under the shared id; gives the return code. */
+async function come(user: string, clean: boolean): Promise<{ raw: RawSocket; code: number | undefined }> {
+  const raw = await door.socket();
+  raw.send(shared(user, clean));
+  await until(
+    async () => raw.received().length,
+    (length) => length >= 4,
+  );
+  return { raw, code: raw.received()[3] };
+}
+/** A CONNECT under the shared id, and what MQTT forbids: right behind it, or so and so many turns later, while it is being let in. */
+async function stumble(clean: boolean, turns: number): Promise<void> {
+  const raw = await door.socket();
+  raw.socket.setNoDelay();
+  if (turns === 0) raw.send(Buffer.concat([shared("bin-1", clean), forbidden]));
+  else {
+    raw.send(shared("bin-1", clean));
+    for (let turn = 1; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    raw.send(forbidden);
+  }
+  await raw.closed;
+}
+async function subscribed(): Promise<RawSocket> {
+  const { raw } = await come("bin-1", false);
+  const subscriptions = [{ topic: "rejections/bin-1", qos: 1 as const }];
+  raw.send({ cmd: "subscribe", messageId: 1, subscriptions });
+  await until(
+    async () => raw.received().length,
+    (length) => length >= 9,
+  );
+  return raw;
+}
+
+test("a connection that is closed while it is let in leaves its client id to whoever comes next", async () => {
+  for (let turns = 0; turns < 8; turns += 1) {
+    const first = await subscribed();
+    first.socket.destroy();
+    await first.closed;
+    await stumble(true, turns);
+    const { raw, code } = await come("tools", true);
+    expect(code, `${turns} turns`).toBe(0);
+    raw.socket.destroy();
+    await raw.closed;
+  }
+});
+
+test("a connection that is closed while it is let in neither closes nor hides the one under its id", async () => {
+  for (let turns = 0; turns < 8; turns += 1) {
+    const first = await subscribed();
+    const before = first.received().length;
+    await stumble(false, turns);
+    // Later on it may have been let in, and so have taken the place.
+    if (turns === 0) {
+      first.send({ cmd: "pingreq" });
+      await until(
+        async () => first.received().length - before,
+        (length) => length === 2,
+      );
+    }
+    const { raw, code } = await come("bin-1", false);
+    expect(code).toBe(0);
+    await first.closed;
+    expect((await come("tools", false)).code).toBe(2);
+    expect(raw.socket.closed).toBe(false);
+    raw.socket.destroy();
+    await raw.closed;
+  }
+});
