@@ -10,7 +10,7 @@ import { type Address, type Listener, listenTcp, listenTls, listenWebSocket } fr
 import type { Credential, CredentialSnapshot } from "./rights.js";
 import { type Guest, mayPublish, openAdmission, topicFault } from "./admission.js";
 import { guardConnection, PartialBytes } from "./connection.js";
-import { freeDelivery } from "./delivery.js";
+import { freeDelivery, freeIds } from "./delivery.js";
 import { Door } from "./door.js";
 import { openIntake } from "./intake.js";
 import { openLane } from "./lane.js";
@@ -214,6 +214,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       ended.add(client);
       visitors.closeAsDeaf(stream);
     });
+    freeIds(client, (id) => !client.clean && (persistence?.isInUse(client.id, id) ?? false));
     const refuse = (reason: string): void => {
       ended.add(client);
       tally.refuse(reason, guests.get(client)?.user || from, `a connection was closed: ${reason}`);

@@ -26,3 +26,24 @@ export function freeDelivery(client: Client, stream: Duplex, mostBytes: number, 
   inner.deliver0 = free(inner.deliver0);
   inner.deliverQoS = free(inner.deliverQoS);
 }
+
+const mostIds = 65_535;
+
+/**
+ * Gives what is sent to a client packet ids that don't wait for its answer. aedes counts on from anywhere, over those of a kept session too.
+ * Source: MQTT 3.1.1, 2.3.1-2.
+ */
+export function freeIds(client: Client, isInUse: (id: number) => boolean): void {
+  const inner = client as unknown as { _nextId: number };
+  let next = inner._nextId;
+  const pass = (): number => {
+    for (let tried = 0; tried < mostIds && isInUse(next); tried += 1) next = (next % mostIds) + 1;
+    return next;
+  };
+  Object.defineProperty(inner, "_nextId", {
+    get: pass,
+    set(id: number) {
+      next = id;
+    },
+  });
+}

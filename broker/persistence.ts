@@ -50,6 +50,11 @@ export class KeptPersistence extends MemoryPersistence {
     return this.#kept.get(clientId)?.user;
   }
 
+  /** True while a packet id waits for the answer of a client with a kept session. */
+  isInUse(clientId: string, messageId: number): boolean {
+    return this.#queues.isInUse(clientId, messageId);
+  }
+
   /** Names who is to know what kept sessions listen to; before {@link setup}. */
   tell(audience: Pick<Audience, "keep">): void {
     this.#audience = audience;

@@ -12,9 +12,12 @@ interface Waiting {
   size: number;
 }
 
-/** What waits for one client, oldest first, by the number that the broker gave it. */
+/** What waits for one client. */
 interface Queue {
+  /** Oldest first, by the number that the broker gave it. */
   waiting: Map<string, Waiting>;
+  /** What was sent and isn't answered, by its packet id. */
+  sent: Map<number, Waiting>;
   bytes: number;
 }
 
@@ -37,9 +40,17 @@ export class Queues {
     return { packets: queue?.waiting.size ?? 0, bytes: queue?.bytes ?? 0 };
   }
 
-  /** What waits for a client, oldest first. */
+  /** What waits for a client, oldest first; a PUBLISH that was sent before says so (MQTT-3.3.1-1). */
   packetsFor(clientId: string): Kept[] {
-    return [...(this.#queues.get(clientId)?.waiting.values() ?? [])].map(({ packet }) => packet);
+    return [...(this.#queues.get(clientId)?.waiting.values() ?? [])].map(({ packet }) => ({
+      ...packet,
+      dup: packet.cmd === "publish" && packet.messageId !== undefined,
+    }));
+  }
+
+  /** True while a packet id waits for its client's answer. */
+  isInUse(clientId: string, messageId: number): boolean {
+    return this.#queues.get(clientId)?.sent.has(messageId) ?? false;
   }
 
   /** Puts a packet at the end and gives its key. */
@@ -55,11 +66,17 @@ export class Queues {
     // Version 1 had the broker's id there; such a packet keeps its key until it is taken.
     if (typeof place === "number") this.#lastPlace = Math.max(this.#lastPlace, place);
     let queue = this.#queues.get(clientId);
-    if (!queue) this.#queues.set(clientId, (queue = { waiting: new Map(), bytes: 0 }));
+    if (!queue) this.#queues.set(clientId, (queue = { waiting: new Map(), sent: new Map(), bytes: 0 }));
     const size = sizeOf(packet);
-    queue.waiting.set(nameOf(packet), { key, packet, size });
+    const entry: Waiting = { key, packet, size };
+    queue.waiting.set(nameOf(packet), entry);
     queue.bytes += size;
     this.#bytes += size;
+    const { messageId, ...unsent } = packet;
+    if (messageId === undefined) return;
+    // An earlier release let two have the same id: the later one is sent under another.
+    if (queue.sent.has(messageId)) entry.packet = unsent;
+    else queue.sent.set(messageId, entry);
   }
 
   /**
@@ -68,20 +85,25 @@ export class Queues {
    */
   update(clientId: string, packet: Kept): Waiting | undefined {
     const { cmd, brokerCounter, messageId } = packet;
+    const queue = this.#queues.get(clientId);
     const entry =
-      brokerCounter === undefined
-        ? this.#sentAs(clientId, messageId)
-        : this.#queues.get(clientId)?.waiting.get(nameOf(packet));
-    if (entry) entry.packet = { ...entry.packet, cmd, ...(messageId === undefined ? {} : { messageId }) };
+      brokerCounter === undefined ? this.#sentAs(clientId, messageId) : queue?.waiting.get(nameOf(packet));
+    if (!entry || !queue) return undefined;
+    if (messageId !== undefined) {
+      if (entry.packet.messageId !== undefined) queue.sent.delete(entry.packet.messageId);
+      queue.sent.set(messageId, entry);
+    }
+    entry.packet = { ...entry.packet, cmd, ...(messageId === undefined ? {} : { messageId }) };
     return entry;
   }
 
-  /** Takes out what was sent under an id; of several the oldest. */
+  /** Takes out what was sent under an id. */
   takeSent(clientId: string, messageId: number | undefined): Waiting | undefined {
     const entry = this.#sentAs(clientId, messageId);
     const queue = this.#queues.get(clientId);
     if (!entry || !queue) return undefined;
     queue.waiting.delete(nameOf(entry.packet));
+    if (messageId !== undefined) queue.sent.delete(messageId);
     queue.bytes -= entry.size;
     this.#bytes -= entry.size;
     if (queue.waiting.size === 0) this.#queues.delete(clientId);
@@ -97,9 +119,6 @@ export class Queues {
   }
 
   #sentAs(clientId: string, messageId: number | undefined): Waiting | undefined {
-    if (messageId === undefined) return undefined;
-    for (const entry of this.#queues.get(clientId)?.waiting.values() ?? [])
-      if (entry.packet.messageId === messageId) return entry;
-    return undefined;
+    return messageId === undefined ? undefined : this.#queues.get(clientId)?.sent.get(messageId);
   }
 }

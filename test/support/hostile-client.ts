@@ -5,6 +5,9 @@ import { matches } from "./mqtt-fields.js";
 import { type Judgement, Model, type ModelBounds, type ModelUser } from "./mqtt-model.js";
 
 const withinMs = 20_000;
+/** First bytes of what a server answers, by type. Source: MQTT 3.1.1, 2.2. */
+const heads = new Map([0x20, 0x40, 0x50, 0x62, 0x70, 0x90, 0xb0, 0xd0].map((head) => [head >> 4, head]));
+const publishType = 3;
 
 /** What came back on a connection, by type, read strictly. */
 class Answers {
@@ -13,6 +16,9 @@ class Answers {
   readonly subacks: { id: number; codes: number }[] = [];
   readonly topics: string[] = [];
   pingresp = 0;
+  /** Packet ids of messages, and of those that came with DUP: what a kept session was sent before. */
+  readonly first = new Set<number>();
+  readonly again = new Set<number>();
   count = 0;
   fault = "";
   #bytes = Buffer.alloc(0);
@@ -39,19 +45,34 @@ class Answers {
     const type = head >> 4;
     if (this.count === 0 && type !== 2) this.fault ||= `type ${type} before CONNACK`;
     this.count += 1;
+    const qos = (head >> 1) & 3;
+    const isAgain = (head & 8) !== 0;
+    const isRight = type === publishType ? qos < 3 && (qos > 0 || !isAgain) : head === heads.get(type);
+    if (!isRight) this.fault ||= `an answer that begins with ${head.toString(16)}`;
     if (type === 2) {
       if (this.connack !== undefined || body.length !== 2) this.fault ||= "a CONNACK that can't be";
       this.connack = body[1];
-    } else if (type === 3) this.topics.push(body.subarray(2, 2 + body.readUInt16BE(0)).toString());
-    else if (type === 9) this.subacks.push({ id: body.readUInt16BE(0), codes: body.length - 2 });
+    } else if (type === publishType) {
+      const topicEnd = 2 + body.readUInt16BE(0);
+      this.topics.push(body.subarray(2, topicEnd).toString());
+      if (qos > 0) this.#use(body.readUInt16BE(topicEnd), isAgain);
+    } else if (type === 9) this.subacks.push({ id: body.readUInt16BE(0), codes: body.length - 2 });
     else if (type === 13) this.pingresp += 1;
     else if (this.ids[type] && body.length === 2) this.ids[type].push(body.readUInt16BE(0));
     else this.fault ||= `an answer of type ${type} with ${body.length} bytes`;
+  }
+
+  /** No connection here is sent so much that an id would come round (MQTT 3.1.1, 2.3.1). */
+  #use(id: number, isAgain: boolean): void {
+    const isFree = !this.again.has(id) && (isAgain || !this.first.has(id));
+    if (id === 0 || !isFree) this.fault ||= `the packet id ${id} of two messages`;
+    (isAgain ? this.again : this.first).add(id);
   }
 }
 
 /** What a session holds: its filters, and ids that its client said it received. */
 interface Session {
+  isKept: boolean;
   filters: string[];
   received: Set<number>;
 }
@@ -87,6 +108,7 @@ function tooMuch(answers: Answers, judged: Judgement, session: Session): string 
   const released = answers.ids[6]?.find((id) => !session.received.has(id));
   if (released !== undefined) return `PUBREL ${released} for what nobody received`;
   if (answers.pingresp > judged.pingresp) return "a PINGRESP too many";
+  if (answers.again.size > 0 && !session.isKept) return "a message that comes again to who keeps no session";
   const stray = answers.topics.find((topic) => !session.filters.some((filter) => matches(filter, topic)));
   return stray === undefined ? undefined : `a message to ${stray} that nobody here asked for`;
 }
@@ -131,10 +153,11 @@ export class HostileClient {
     this.ends[judged.end] += 1;
     const before = this.#kept.get(judged.clientId);
     const session: Session = {
+      isKept: this.#user.mayKeep(judged.clientId),
       filters: [...new Set([...(before?.filters ?? []), ...judged.filters])],
       received: new Set([...(before?.received ?? []), ...judged.pubrel]),
     };
-    if (this.#user.mayKeep(judged.clientId)) this.#kept.set(judged.clientId, session);
+    if (session.isKept) this.#kept.set(judged.clientId, session);
     const answers = new Answers();
     const socket = connect({ port: this.#port, host: "127.0.0.1", noDelay: true });
     let isClosed = false;

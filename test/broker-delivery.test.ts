@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Packet } from "mqtt-packet";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { connectPacket, type FrontDoor, openFrontDoor, type RawSocket } from "./support/front-door.js";
+import { until } from "./support/obieg.js";
+
+let dir: string;
+let door: FrontDoor;
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
+  door = await openFrontDoor({ dir });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await door.broker.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const login = connectPacket("tools", { clientId: "desk", clean: false });
+const topic = "tools/a";
+/** First byte of a PUBLISH with QoS 2, first and again, and of a PUBREL. Source: MQTT 3.1.1, 2.2 and 3.3.1. */
+const [first, again, released] = [0x34, 0x3c, 0x62];
+
+/** What stands in the bytes that a client received, packet by packet. */
+function packetsOf(raw: RawSocket): { head: number; id: number; payload: string }[] {
+  const bytes = raw.received();
+  const found: ReturnType<typeof packetsOf> = [];
+  // No packet here is as long as 128 bytes.
+  for (let at = 0; at + 1 < bytes.length; at += 2 + (bytes[at + 1] ?? 0)) {
+    const head = bytes[at] ?? 0;
+    const body = bytes.subarray(at + 2, at + 2 + (bytes[at + 1] ?? 0));
+    const idAt = head >> 4 === 3 ? 2 + topic.length : 0;
+    if (head >> 4 !== 2 && head >> 4 !== 9)
+      found.push({ head, id: body.readUInt16BE(idAt), payload: body.subarray(idAt + 2).toString() });
+  }
+  return found;
+}
+async function come(...more: Packet[]): Promise<RawSocket> {
+  const raw = await door.socket();
+  raw.send(login, ...more);
+  return raw;
+}
+const told = (raw: RawSocket, count: number): Promise<ReturnType<typeof packetsOf>> =>
+  until(
+    async () => packetsOf(raw),
+    (list) => list.length === count,
+  );
+async function leave(raw: RawSocket): Promise<void> {
+  raw.socket.destroy();
+  await raw.closed;
+}
+/** Publishes with QoS 2, as a message that comes again. */
+async function publishAgain(payload: string): Promise<void> {
+  const sender = await door.socket();
+  const packet = { cmd: "publish", topic, payload, qos: 2, messageId: 9, dup: true, retain: false } as const;
+  sender.send(connectPacket("tools"), packet, { cmd: "pubrel", messageId: 9 });
+  await until(
+    async () => sender.received().length,
+    (length) => length === 12,
+  );
+  await leave(sender);
+}
+const subscribe: Packet = { cmd: "subscribe", messageId: 1, subscriptions: [{ topic, qos: 2 }] };
+
+test("what was sent comes again as such and under its id; what follows under another, as what it is, however its publisher sent it", async () => {
+  // aedes' ids begin anywhere: here each connection's begin at the same one.
+  vi.spyOn(Math, "random").mockReturnValue(1);
+  const raw = await come(subscribe);
+  await until(
+    async () => raw.received().length,
+    (length) => length === 9,
+  );
+  await publishAgain("a");
+  const [sent] = await told(raw, 1);
+  expect(sent).toMatchObject({ head: first, id: 65_535, payload: "a" });
+  await leave(raw);
+  await publishAgain("b");
+  const id = 65_535;
+  const back = await come();
+  expect(await told(back, 2)).toEqual([
+    { head: again, id, payload: "a" },
+    { head: first, id: 1, payload: "b" },
+  ]);
+  await publishAgain("c");
+  expect((await told(back, 3)).at(-1)).toEqual({ head: first, id: 2, payload: "c" });
+  await leave(back);
+});
+
+test("a hand-shake that stopped at PUBREL goes on there after a reconnect and a restart", async () => {
+  const raw = await come(subscribe);
+  await until(
+    async () => raw.received().length,
+    (length) => length === 9,
+  );
+  await publishAgain("a");
+  const id = (await told(raw, 1))[0]?.id ?? 0;
+  raw.send({ cmd: "pubrec", messageId: id });
+  expect((await told(raw, 2))[1]).toMatchObject({ head: released, id });
+  await leave(raw);
+  const back = await come();
+  expect(await told(back, 1)).toMatchObject([{ head: released, id }]);
+  await leave(back);
+  await door.broker.close();
+  door = await openFrontDoor({ dir });
+  const last = await come();
+  expect(await told(last, 1)).toMatchObject([{ head: released, id }]);
+  last.send({ cmd: "pubcomp", messageId: id }, { cmd: "pingreq" });
+  await until(
+    async () => last.received().subarray(-2).toString("hex"),
+    (hex) => hex === "d000",
+  );
+  await leave(last);
+  await publishAgain("b");
+  expect(await told(await come(), 1)).toMatchObject([{ head: first, payload: "b" }]);
+});
