@@ -17,10 +17,10 @@ export interface SealOrder {
 }
 
 /** A day couldn't be sealed: nothing of it was touched. `cause` keeps its code, if it has one. */
-export function sealFault({ day }: SealOrder, what: string, cause?: unknown): ObiegError {
+export function sealFault({ day, former }: SealOrder, what: string, cause?: unknown): ObiegError {
   return new ObiegError(
     cause instanceof ObiegError ? cause.code : "history-seal",
-    `${day.day} isn't sealed, its rows stay where they are: ${what}; it is tried again`,
+    `${day.day} isn't sealed${former ? " anew" : ""}, its rows stay where they are: ${what}; it is tried again`,
     { detail: { day: day.day }, retryable: true, cause },
   );
 }

@@ -7,13 +7,23 @@ import { compactLedger } from "./ledger-table.js";
 import { Lock } from "./lock.js";
 import type { HistoryStatus, MaintenanceReport } from "./port.js";
 import { removeFile, sealDay } from "./seal.js";
-import { namedFault } from "./seal-order.js";
+import { namedFault, type SealOrder } from "./seal-order.js";
 import { literals, numberOf, rowsOf, textOf } from "./sql.js";
 import { Workshop } from "./workshop.js";
 import type { LocalDay } from "./zone.js";
 
 const sealedName = /^(\d{4}-\d{2}-\d{2})\.r(\d+)\.parquet$/;
 const checkedARun = 20;
+
+/** One run of upkeep: what it works on, and what became of it. */
+interface Run {
+  nowMs: number;
+  /** Sealed days as they stand by now. */
+  sealed: Map<string, SealedDay>;
+  report: MaintenanceReport;
+  /** What was wrong with the first day that couldn't be made. */
+  fault: Error | undefined;
+}
 
 /** Seals days that have ended, reseals what late data touched, ends retention, folds partial sums. One run at a time. */
 export class Upkeep {
@@ -47,20 +57,21 @@ export class Upkeep {
 
   /**
    * Does what is due at `nowMs`. `lastSequence`: of the last committed value.
-   * A day that can't be sealed stays as it is and keeps nothing else from being done; what was wrong with the first is thrown at the end.
+   * A day that can't be made stays as it is and keeps nothing else from being done; what was wrong with the first is thrown at the end.
    */
   async run(nowMs: number, lastSequence: () => number): Promise<MaintenanceReport> {
     const { database } = this.#core;
     const body = async (): Promise<MaintenanceReport> => {
-      const report: MaintenanceReport = { sealedDays: [], resealedDays: [], expiredRows: 0 };
       await database.write(compactLedger, database.keeper);
       const sealed = new Map((await readDays(database.keeper)).map((day) => [day.day, day]));
-      const unsealed = await this.#seal(sealed, nowMs, lastSequence, report);
-      await this.#expire(sealed, nowMs, report);
+      const report = { sealedDays: [], resealedDays: [], expiredRows: 0 };
+      const run: Run = { nowMs, sealed, report, fault: undefined };
+      await this.#seal(run, lastSequence);
+      await this.#expire(run);
       await this.#forgetQuarantine(nowMs);
       await this.#checkSome([...sealed.values()]);
       await this.#clean();
-      if (unsealed) throw unsealed;
+      if (run.fault) throw run.fault;
       return report;
     };
     try {
@@ -108,30 +119,34 @@ export class Upkeep {
     }
   }
 
-  /** Seals the days that are due. Gives what was wrong with the first that couldn't be. */
-  async #seal(
-    sealed: Map<string, SealedDay>,
-    nowMs: number,
-    lastSequence: () => number,
-    report: MaintenanceReport,
-  ): Promise<Error | undefined> {
-    let fault: Error | undefined;
+  /** Seals the days that are due. */
+  async #seal(run: Run, lastSequence: () => number): Promise<void> {
+    const { sealed, nowMs, report } = run;
     for (const day of await this.#dueDays(sealedBefore(this.#core, nowMs), nowMs)) {
       const former = sealed.get(day.day);
       if (former && (await this.#core.files.check(former))) continue;
       const expired = await this.#expiredDevices(day, nowMs);
       const upTo = lastSequence();
       const order = { day, former, upTo, expired, table: "readings", demo: former?.demo ?? false };
-      try {
-        const { sealed: now, expiredRows } = await sealDay(this.#core, this.#workshop, order);
-        report.expiredRows += expiredRows;
-        if (now) (former ? report.resealedDays : report.sealedDays).push(day.day);
-        this.#replace(sealed, day.day, former, now);
-      } catch (error) {
-        fault ??= namedFault(order, error as Error);
-      }
+      if (!(await this.#make(run, order))) continue;
+      if (sealed.has(day.day)) (former ? report.resealedDays : report.sealedDays).push(day.day);
     }
-    return fault;
+  }
+
+  /** Makes the file of a day, which takes the place of the former one. False when it can't be: the day stays as it is. */
+  async #make(run: Run, order: SealOrder): Promise<boolean> {
+    const { day, former } = order;
+    try {
+      const { sealed, expiredRows } = await sealDay(this.#core, this.#workshop, order);
+      run.report.expiredRows += expiredRows;
+      if (former) this.#superseded.push(this.#core.files.pathOf(former));
+      if (sealed) run.sealed.set(day.day, sealed);
+      else run.sealed.delete(day.day);
+      return true;
+    } catch (error) {
+      run.fault ??= namedFault(order, error as Error);
+      return false;
+    }
   }
 
   /** Days that have ended, hold hot rows, and that no consumer waits for. */
@@ -164,11 +179,11 @@ export class Upkeep {
   }
 
   /** Rewrites sealed days without the rows whose retention has ended. */
-  async #expire(sealed: Map<string, SealedDay>, nowMs: number, report: MaintenanceReport): Promise<void> {
+  async #expire(run: Run): Promise<void> {
     const { database, zone } = this.#core;
-    for (const former of sealed.values()) {
+    for (const former of run.sealed.values()) {
       const day = zone.day(former.day);
-      const expired = await this.#expiredDevices(day, nowMs);
+      const expired = await this.#expiredDevices(day, run.nowMs);
       if (expired.length === 0) continue;
       const [row] = await rowsOf(
         database.keeper,
@@ -176,26 +191,13 @@ export class Upkeep {
       );
       if (numberOf(row?.["n"]) === 0 || (await this.#core.files.check(former))) continue;
       const order = { day, former, upTo: -1, expired, table: "readings", demo: former.demo };
-      const { sealed: now, expiredRows } = await sealDay(this.#core, this.#workshop, order);
+      if (!(await this.#make(run, order))) continue;
       await database.write(async (connection) => {
         await connection.run(
           `update day_devices set rows = 0 where day = '${former.day}' and device in ${literals(expired)}`,
         );
       }, database.keeper);
-      report.expiredRows += expiredRows;
-      this.#replace(sealed, former.day, former, now);
     }
-  }
-
-  #replace(
-    sealed: Map<string, SealedDay>,
-    day: string,
-    former: SealedDay | undefined,
-    now: SealedDay | undefined,
-  ): void {
-    if (former) this.#superseded.push(this.#core.files.pathOf(former));
-    if (now) sealed.set(day, now);
-    else sealed.delete(day);
   }
 
   async #forgetQuarantine(nowMs: number): Promise<void> {
