@@ -116,6 +116,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
       intake: intakeStatus,
       sinks,
       alerts,
+      history,
       clock,
       uplinks: () => pipeline.uplinks.all(),
     });

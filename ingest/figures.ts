@@ -2,7 +2,7 @@ import { Counter, Gauge, Registry } from "prom-client";
 import type { Alerts } from "./alerts/port.js";
 import type { Intake } from "./intake.js";
 import type { JournalStatus } from "./journal/port.js";
-import type { IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
+import type { History, IdentifiedValue, QuarantineEntry, Sink } from "./stores/port.js";
 import type { UplinkFigures } from "./uplinks.js";
 import { type ThreadStatus, threadStatus } from "./thread-status.js";
 
@@ -30,6 +30,7 @@ export interface FigureSources {
   intake: () => Intake["status"];
   sinks: readonly Sink[];
   alerts: Pick<Alerts, "counts">;
+  history: Pick<History, "upkeepFault">;
   /** Frames of LoRaWAN devices. */
   uplinks: () => Iterable<[device: string, figures: UplinkFigures]>;
   clock: () => number;
@@ -181,9 +182,14 @@ export class Figures {
   }
 
   #fromWorks(): void {
-    const { intake, sinks, alerts } = this.#sources;
+    const { intake, sinks, alerts, history } = this.#sources;
     const lag = (): number => intake().durable - intake().position;
     this.#ask("obieg_pipeline_lag_messages", "messages on disk and not yet processed", lag);
+    this.#ask(
+      "obieg_upkeep_failing",
+      "1 while the upkeep of the history doesn't do all that is due, else 0",
+      () => (history.upkeepFault ? 1 : 0),
+    );
     this.#ask("obieg_alerts_raised_total", "alerts raised", () => alerts.counts.raised);
     this.#ask("obieg_alerts_resolved_total", "alerts resolved", () => alerts.counts.resolved);
     this.#ask("obieg_deliveries_total", "alerts delivered to channels", () => alerts.counts.delivered);

@@ -247,9 +247,13 @@ export class EmbeddedHistory implements History {
         sealedDays: days.length,
         sealedBytes: days.reduce((sum, day) => sum + day.bytes, 0),
         faults: await files.faultsOf(days),
-        upkeep: this.#upkeep.fault,
+        upkeep: this.upkeepFault,
       };
     });
+  }
+
+  get upkeepFault(): HistoryStatus["upkeep"] {
+    return this.#upkeep.fault;
   }
 
   async close(): Promise<void> {

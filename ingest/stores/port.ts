@@ -256,6 +256,8 @@ export interface History {
   /** Copies a consistent image into an empty folder while running. */
   backup(dir: string): Promise<void>;
   status(): Promise<HistoryStatus>;
+  /** Why the last upkeep didn't do all that was due; undefined when it did. */
+  readonly upkeepFault: HistoryStatus["upkeep"];
   close(): Promise<void>;
 }
 
