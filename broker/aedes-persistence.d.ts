@@ -23,8 +23,8 @@ declare module "aedes-persistence/asyncPersistence.js" {
     addSubscriptions(client: Client, subs: Subscription[]): Promise<void>;
     removeSubscriptions(client: Client, topics: string[]): Promise<void>;
     cleanSubscriptions(client: Client): Promise<void>;
-    outgoingEnqueue(sub: { clientId: string }, packet: StoredPacket): Promise<void>;
-    outgoingEnqueueCombi(subs: { clientId: string }[], packet: StoredPacket): Promise<void>;
+    outgoingEnqueue(sub: { clientId: string; qos: number }, packet: StoredPacket): Promise<void>;
+    outgoingEnqueueCombi(subs: { clientId: string; qos: number }[], packet: StoredPacket): Promise<void>;
     outgoingUpdate(client: Client, packet: StoredPacket): Promise<void>;
     outgoingClearMessageId(client: Client, packet: StoredPacket): Promise<StoredPacket | undefined>;
     outgoingStream(client: Client): Readable;

@@ -10,7 +10,7 @@ import { type Address, type Listener, listenTcp, listenTls, listenWebSocket } fr
 import type { Credential, CredentialSnapshot } from "./rights.js";
 import { type Guest, mayPublish, openAdmission, topicFault } from "./admission.js";
 import { guardConnection, PartialBytes } from "./connection.js";
-import { freeDelivery, freeIds } from "./delivery.js";
+import { openDelivery } from "./delivery.js";
 import { Door } from "./door.js";
 import { openIntake } from "./intake.js";
 import { openLane } from "./lane.js";
@@ -116,6 +116,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 
   const aedes = new Door({
     connectTimeout: limits.connectTimeoutMs,
+    // Messages go out at once, each in the turn in which it was queued for who keeps a session.
+    concurrency: 0,
     maxTopicLevels: limits.topicLevels,
     maxClientsIdLength: 128,
     drainTimeout: limits.connectTimeoutMs * 3,
@@ -177,6 +179,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     authorizeSubscribe: (client, subscription, done) => {
       const allowed = maySubscribe(client, subscription.topic);
       const who = guests.get(client)?.user ?? "";
+      const filters = (client as unknown as { subscriptions: object }).subscriptions;
+      const isFull = Object.keys(filters).length >= limits.subscriptionsPerClient;
+      // Those of a kept session are counted where it is kept.
+      if (client.clean && isFull && !(subscription.topic in filters))
+        return done(refusal("subscriptions-full", who, `at most ${limits.subscriptionsPerClient} filters`));
       if (!allowed)
         tally.refuse(
           "subscription",
@@ -210,11 +217,14 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     if (!visitors.enter(stream, from)) return;
     const client = aedes.handle(stream);
     stream.once("close", () => ids.leave(client));
-    freeDelivery(client, stream, limits.outgoingBytes, () => {
-      ended.add(client);
-      visitors.closeAsDeaf(stream);
+    openDelivery(client, stream, {
+      mostBytes: limits.outgoingBytes,
+      tooMuch() {
+        ended.add(client);
+        visitors.closeAsDeaf(stream);
+      },
+      waiting: persistence?.waitingFor(client),
     });
-    freeIds(client, (id) => !client.clean && (persistence?.isInUse(client.id, id) ?? false));
     const refuse = (reason: string): void => {
       ended.add(client);
       tally.refuse(reason, guests.get(client)?.user || from, `a connection was closed: ${reason}`);

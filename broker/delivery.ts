@@ -1,40 +1,116 @@
 import type { Duplex } from "node:stream";
 import type { AedesPublishPacket, Client } from "aedes";
+import { writeToStream } from "mqtt-packet";
+import { covers } from "../devices/index.js";
 
-/** How aedes hands a message to a connected client; `done` when the client's buffer has room again. */
+/** How aedes hands a message to a client, once for each of its filters; `done` when the client's buffer has room again. */
 type Deliver = (packet: AedesPublishPacket, done: () => void) => void;
 
-/**
- * Lets nobody wait for a subscriber that reads slowly: a publisher goes on as soon as its message is in the subscriber's buffer.
- * `tooMuch` is told when more than `mostBytes` wait there, before anything is added. Retained messages still come as fast as they are read.
- * Guarantee: bounded by `mostBytes` and what one turn of the event loop brings.
- */
-export function freeDelivery(client: Client, stream: Duplex, mostBytes: number, tooMuch: () => void): void {
-  const inner = client as unknown as Record<"deliver0" | "deliverQoS", Deliver>;
-  const free =
-    (deliver: Deliver): Deliver =>
-    (packet, done) => {
-      // Retained messages, sent for a SUBSCRIBE, have no broker's number.
-      if (!packet.brokerId) {
-        deliver(packet, done);
-        return;
-      }
-      if (stream.writableLength > mostBytes) tooMuch();
-      else deliver(packet, () => undefined);
-      setImmediate(done);
-    };
-  inner.deliver0 = free(inner.deliver0);
-  inner.deliverQoS = free(inner.deliverQoS);
+/** What of a client aedes keeps to itself. */
+interface Inner {
+  deliver0: Deliver;
+  deliverQoS: Deliver;
+  subscriptions: Record<string, { qos: 0 | 1 | 2 }>;
+  connackSent: boolean;
+  /** The packet id that is used next. */
+  _nextId: number;
+  waitForDrain(done: () => void): void;
+}
+
+/** A message on its way to a client. */
+export type Message = Pick<AedesPublishPacket, "topic" | "payload" | "qos" | "retain"> &
+  Partial<Pick<AedesPublishPacket, "brokerId" | "brokerCounter">>;
+
+/** What waits for a client that keeps a session. */
+export interface Waiting {
+  /** True while a packet id waits for the client's answer. */
+  isInUse(id: number): boolean;
+  /** True when a message waits and was sent already. */
+  wasSent(message: Message): boolean;
+  /** What waits and wasn't sent yet, oldest first. */
+  unsent(): Message[];
+  /** Notes the id that a message is sent under. */
+  sentAs(message: Message, id: number): void;
+}
+
+/** What a client's delivery works with. */
+export interface DeliveryParts {
+  /** Bytes that may wait in a client's buffer. */
+  mostBytes: number;
+  /** Told when more wait there, before anything is added. */
+  tooMuch: () => void;
+  /** Without it no session is kept. */
+  waiting: Waiting | undefined;
 }
 
 const mostIds = 65_535;
 
 /**
- * Gives what is sent to a client packet ids that don't wait for its answer. aedes counts on from anywhere, over those of a kept session too.
- * Source: MQTT 3.1.1, 2.3.1-2.
+ * Brings messages to a client in our way instead of aedes':
+ * - Once each, whatever went before. aedes takes a message for repeated when one that was published later has overtaken it, as a retained
+ *   one is on its way to disk: it was lost.
+ * - With the highest QoS that its filters were granted (MQTT-3.3.5-1), and no higher (3.8.4).
+ * - In order: what comes while the queue of a session that goes on is sent waits for its turn there (4.6).
+ * - Under a packet id that doesn't wait for the client's answer (2.3.1-2); aedes counts on from anywhere.
+ * - Nobody waits for a subscriber that reads slowly: a publisher goes on as soon as its message is in the subscriber's buffer.
+ *   Retained messages, sent for a SUBSCRIBE, still come as fast as they are read.
+ *
+ * Guarantee: bounded by `mostBytes` and what one turn of the event loop brings.
+ * Source: MQTT 3.1.1.
  */
-export function freeIds(client: Client, isInUse: (id: number) => boolean): void {
-  const inner = client as unknown as { _nextId: number };
+export function openDelivery(client: Client, stream: Duplex, parts: DeliveryParts): void {
+  const { mostBytes, tooMuch } = parts;
+  const inner = client as unknown as Inner;
+  const kept = (): Waiting | undefined => (client.clean ? undefined : parts.waiting);
+  freeIds(inner, (id) => kept()?.isInUse(id) ?? false);
+  let isReady = false;
+  let last: Message = { topic: "", payload: "", qos: 0, retain: false };
+
+  const granted = (topic: string): 0 | 1 | 2 => {
+    let highest: 0 | 1 | 2 = 0;
+    for (const [filter, { qos }] of Object.entries(inner.subscriptions))
+      if (qos > highest && covers(filter, topic)) highest = qos;
+    return highest;
+  };
+  /** False when the client's buffer is full. */
+  const send = (message: Message, isKept: boolean): boolean => {
+    const { topic, payload, qos, retain } = message;
+    const packet = { cmd: "publish", topic, payload, qos, retain, dup: false } as const;
+    if (qos === 0) return writeToStream(packet, stream);
+    const messageId = inner._nextId;
+    inner._nextId = (messageId % mostIds) + 1;
+    if (isKept) kept()?.sentAs(message, messageId);
+    return writeToStream({ ...packet, messageId }, stream);
+  };
+  const deliver: Deliver = (packet, done) => {
+    const qos = Math.min(packet.qos, granted(packet.topic)) as 0 | 1 | 2;
+    const message = { ...packet, qos };
+    const isRetained = !packet.brokerId;
+    const isAnotherFilter = packet.brokerCounter === last.brokerCounter && packet.brokerId === last.brokerId;
+    if (client.closed || stream.destroyed || (isAnotherFilter && !isRetained)) return void setImmediate(done);
+    if (isRetained) {
+      if (send(message, false)) setImmediate(done);
+      else inner.waitForDrain(done);
+      return;
+    }
+    setImmediate(done);
+    last = message;
+    const waits = qos > 0 && kept() !== undefined;
+    if (waits ? !isReady || kept()?.wasSent(message) : !inner.connackSent) return;
+    if (stream.writableLength > mostBytes) tooMuch();
+    else send(message, waits);
+  };
+  inner.deliver0 = deliver;
+  inner.deliverQoS = deliver;
+  client.once("connected", () => {
+    isReady = true;
+    if (client.closed || stream.destroyed) return;
+    for (const message of kept()?.unsent() ?? []) send(message, true);
+  });
+}
+
+/** Passes over packet ids that are in use. */
+function freeIds(inner: Inner, isInUse: (id: number) => boolean): void {
   let next = inner._nextId;
   const pass = (): number => {
     for (let tried = 0; tried < mostIds && isInUse(next); tried += 1) next = (next % mostIds) + 1;

@@ -5,8 +5,9 @@ import MemoryPersistence, { type StoredPacket as Kept } from "aedes-persistence/
 import { type Database, open, type RootDatabase } from "lmdb";
 import { ObiegError } from "../devices/index.js";
 import type { Audience } from "./audience.js";
+import type { Waiting } from "./delivery.js";
 import { Incoming } from "./incoming.js";
-import { type OutKey, Queues } from "./queues.js";
+import { type OutKey, Queues, type Sent } from "./queues.js";
 import { hasRoom, keep, noRoom, type PersistenceOptions, type Session, sizeOf } from "./session.js";
 
 /**
@@ -50,9 +51,14 @@ export class KeptPersistence extends MemoryPersistence {
     return this.#kept.get(clientId)?.user;
   }
 
-  /** True while a packet id waits for the answer of a client with a kept session. */
-  isInUse(clientId: string, messageId: number): boolean {
-    return this.#queues.isInUse(clientId, messageId);
+  /** What waits for a client. */
+  waitingFor(client: Client): Waiting {
+    return {
+      isInUse: (id) => this.#queues.isInUse(client.id, id),
+      wasSent: (message) => this.#queues.wasSent(client.id, message),
+      unsent: () => this.#queues.packetsFor(client.id).filter(({ messageId }) => messageId === undefined),
+      sentAs: (message, messageId) => this.#update(client.id, { ...message, cmd: "publish", messageId }),
+    };
   }
 
   /** Names who is to know what kept sessions listen to; before {@link setup}. */
@@ -142,17 +148,22 @@ export class KeptPersistence extends MemoryPersistence {
 
   // What waits for clients stands in our own queues alone: aedes' store keeps an empty list of each client that ever acknowledged.
 
-  override async outgoingEnqueue(sub: { clientId: string }, packet: Kept): Promise<void> {
+  override async outgoingEnqueue(sub: { clientId: string; qos: number }, packet: Kept): Promise<void> {
     await this.outgoingEnqueueCombi([sub], packet);
   }
 
-  override async outgoingEnqueueCombi(subs: { clientId: string }[], packet: Kept): Promise<void> {
+  override async outgoingEnqueueCombi(
+    subs: { clientId: string; qos: number }[],
+    packet: Kept,
+  ): Promise<void> {
     if (subs.length === 0) return;
     const { limits, refuse } = this.#options;
     const kept = keep(packet);
     const size = sizeOf(kept);
-    // Several filters of a client may match: it gets the message once.
-    for (const clientId of new Set(subs.map((sub) => sub.clientId))) {
+    // Several filters of a client may match: it gets the message once, with the highest QoS that one was granted.
+    const granted = new Map<string, number>();
+    for (const { clientId, qos } of subs) granted.set(clientId, Math.max(qos, granted.get(clientId) ?? 0));
+    for (const [clientId, most] of granted) {
       const { packets, bytes } = this.#queues.sizeOf(clientId);
       const fits =
         packets < limits.offlineMessagesPerClient &&
@@ -160,14 +171,13 @@ export class KeptPersistence extends MemoryPersistence {
         this.#queues.bytes + size <= limits.offlineBytes;
       if (!fits) refuse("offline-full", clientId, "a message for a client that is away wasn't kept");
       if (!fits || !hasRoom(this.#options, this.#root, clientId)) continue;
-      void this.#outgoing.put(this.#queues.add(clientId, kept), kept);
+      const own = { ...kept, qos: Math.min(kept.qos, most) as Kept["qos"] };
+      void this.#outgoing.put(this.#queues.add(clientId, own), own);
     }
   }
 
   override async outgoingUpdate(client: Client, packet: Kept): Promise<void> {
-    // What isn't kept (any more) can be sent all the same: its queue was full, or it was acknowledged just now.
-    const entry = this.#queues.update(client.id, packet);
-    if (entry) void this.#outgoing.put(entry.key, entry.packet);
+    this.#update(client.id, packet);
   }
 
   override async outgoingClearMessageId(client: Client, packet: Kept): Promise<Kept | undefined> {
@@ -248,6 +258,12 @@ export class KeptPersistence extends MemoryPersistence {
   async settled(): Promise<void> {
     await this.#root.transaction(() => undefined);
     await this.#root.flushed;
+  }
+
+  /** What isn't kept (any more) can be sent all the same: its queue was full, or it was acknowledged just now. */
+  #update(clientId: string, packet: Sent): void {
+    const entry = this.#queues.update(clientId, packet);
+    if (entry) void this.#outgoing.put(entry.key, entry.packet);
   }
 
   #roomFor(user: string): boolean {

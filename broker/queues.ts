@@ -21,7 +21,11 @@ interface Queue {
   bytes: number;
 }
 
-const nameOf = ({ brokerId = "", brokerCounter = 0 }: Kept): string => `${brokerId} ${brokerCounter}`;
+/** What a packet is known by, and what became of it. */
+export type Sent = Pick<Kept, "cmd" | "brokerId" | "brokerCounter" | "messageId">;
+
+const nameOf = ({ brokerId = "", brokerCounter = 0 }: Pick<Kept, "brokerId" | "brokerCounter">): string =>
+  `${brokerId} ${brokerCounter}`;
 
 /** What waits for clients that keep a session, in order, with its bytes. */
 export class Queues {
@@ -51,6 +55,11 @@ export class Queues {
   /** True while a packet id waits for its client's answer. */
   isInUse(clientId: string, messageId: number): boolean {
     return this.#queues.get(clientId)?.sent.has(messageId) ?? false;
+  }
+
+  /** True when a packet waits and was sent already. */
+  wasSent(clientId: string, packet: Pick<Kept, "brokerId" | "brokerCounter">): boolean {
+    return this.#queues.get(clientId)?.waiting.get(nameOf(packet))?.packet.messageId !== undefined;
   }
 
   /** Puts a packet at the end and gives its key. */
@@ -83,7 +92,7 @@ export class Queues {
    * Notes what became of a packet that waits: the id that it was sent under, or the PUBREL that took its place.
    * Gives it as it stands now; undefined when it doesn't wait (any more).
    */
-  update(clientId: string, packet: Kept): Waiting | undefined {
+  update(clientId: string, packet: Sent): Waiting | undefined {
     const { cmd, brokerCounter, messageId } = packet;
     const queue = this.#queues.get(clientId);
     const entry =
