@@ -23,6 +23,8 @@ export class KeptPersistence extends MemoryPersistence {
   readonly #wills: Database<Kept, string>;
   readonly #options: PersistenceOptions;
   readonly #kept = new Map<string, Session>();
+  /** Whose wills stand there, of this run. */
+  readonly #willOf = new Map<string, Client>();
   #audience: Pick<Audience, "keep"> | undefined;
   readonly #waiting: Incoming;
   readonly #retainedSizes = new Map<string, number>();
@@ -220,11 +222,16 @@ export class KeptPersistence extends MemoryPersistence {
   }
 
   override async putWill(client: Client, packet: Kept): Promise<void> {
+    this.#willOf.set(client.id, client);
     await super.putWill(client, packet);
     void this.#wills.put(client.id, keep(packet));
   }
 
   override async delWill(client: Client): Promise<Kept | undefined> {
+    // aedes names an id alone when a connection is over: what stands there may be the will of the one that took its place.
+    const owner = this.#willOf.get(client.id);
+    if (owner && !owner.closed && !("conn" in client)) return undefined;
+    this.#willOf.delete(client.id);
     const will = await super.delWill(client);
     if (will) void this.#wills.remove(client.id);
     return will;

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { generate } from "mqtt-packet";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { generate, type Packet } from "mqtt-packet";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { connectPacket, type FrontDoor, openFrontDoor, type RawSocket } from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
@@ -86,5 +86,48 @@ test("a connection that is closed while it is let in neither closes nor hides th
     expect(raw.socket.closed).toBe(false);
     raw.socket.destroy();
     await raw.closed;
+  }
+});
+
+test("the will of who took a place over is published by the next process, when this one is killed", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const copy = mkdtempSync(join(tmpdir(), "obieg-door-"));
+  try {
+    const login = (payload: string): Packet =>
+      connectPacket("bin-1", {
+        clientId: "shared",
+        will: { topic: "readings/bin-1", payload: Buffer.from(payload), qos: 1, retain: false },
+      });
+    const admitted = (where: FrontDoor, count: number): Promise<string[]> =>
+      until(
+        async () => where.admitted.map(({ payload }) => Buffer.from(payload).toString()),
+        (list) => list.length >= count,
+      );
+    const first = await door.socket();
+    first.send(login("the first is gone"));
+    await until(
+      async () => first.received().length,
+      (length) => length === 4,
+    );
+    const second = await door.socket();
+    second.send(login("the second is gone"), { cmd: "pingreq" });
+    await first.closed;
+    await until(
+      async () => second.received().length,
+      (length) => length === 6,
+    );
+    expect(await admitted(door, 1)).toEqual(["the first is gone"]);
+    await door.broker.backup(copy);
+    const next = await openFrontDoor({ dir: copy });
+    try {
+      vi.advanceTimersByTime(300_000);
+      expect(await admitted(next, 1)).toEqual(["the second is gone"]);
+    } finally {
+      await next.broker.close();
+    }
+    second.socket.destroy();
+  } finally {
+    vi.useRealTimers();
+    rmSync(copy, { recursive: true, force: true });
   }
 });
