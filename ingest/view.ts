@@ -207,14 +207,11 @@ export function openView(parts: ViewParts): OpenView {
     async overview() {
       const atMs = clock();
       const day = parts.dayOf(atMs);
-      const [latest, accounts, { faults, upkeep }] = await Promise.all([
-        history.latest(),
+      const [accounts, { faults, upkeep }] = await Promise.all([
         history.ledger({ fromDay: day, toDay: day }),
         history.status(),
       ]);
-      const heard = new Map<string, number>();
-      for (const { device, receivedMs } of latest)
-        heard.set(device, Math.max(heard.get(device) ?? 0, receivedMs));
+      const heard = history.heard();
       const devices = registry.devices();
       const isAlive = (id: string, everyMs = usualIntervalMs): boolean =>
         atMs - (heard.get(id) ?? Number.NEGATIVE_INFINITY) <= aliveIntervals * everyMs;

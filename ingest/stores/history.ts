@@ -196,6 +196,14 @@ export class EmbeddedHistory implements History {
       .flatMap(([, { series }]) => (series.newest ? [readingOf(this.#core, series, series.newest)] : []));
   }
 
+  heard(): Map<string, number> {
+    const heard = new Map<string, number>();
+    for (const { device, newest } of this.#core.series.all())
+      if (newest && newest.receivedMs > (heard.get(device) ?? Number.NEGATIVE_INFINITY))
+        heard.set(device, newest.receivedMs);
+    return heard;
+  }
+
   ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]> {
     return readAccounts(this.#core, query);
   }

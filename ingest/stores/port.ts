@@ -245,6 +245,8 @@ export interface History {
   counter(query: CounterQuery): Promise<CounterPage>;
   /** The newest value of each quantity of each device. */
   latest(devices?: string[]): Promise<StoredReading[]>;
+  /** When the newest value of each device was received, epoch milliseconds. */
+  heard(): Map<string, number>;
   ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]>;
   quarantine(query: QuarantineQuery): Promise<Page<QuarantineEntry>>;
   /** Names under which open entries of a reason stand, the one heard last first. Throws `bad-cursor`. */
