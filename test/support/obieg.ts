@@ -4,8 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { afterAll } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
+/** A test that fails leaves nothing running behind. */
+const running = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of running) child.kill("SIGKILL");
+});
 
 /** How a process under test is started. */
 export interface ObiegOptions {
@@ -80,6 +86,8 @@ export async function startObieg(options: ObiegOptions = {}): Promise<Obieg> {
   child.stderr.on("data", (chunk: Buffer) => {
     log = (log + chunk.toString()).slice(-200_000);
   });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   // Its "exit" may come before the last of what it wrote.
   const exited = once(child, "close");
   const ready = await new Promise<{ mqtt: number; http: string }>((resolve, reject) => {
