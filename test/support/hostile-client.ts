@@ -14,7 +14,8 @@ class Answers {
   connack: number | undefined;
   readonly ids: Record<number, number[]> = { 4: [], 5: [], 6: [], 7: [], 11: [] };
   readonly subacks: { id: number; codes: number }[] = [];
-  readonly topics: string[] = [];
+  /** Messages that weren't looked at yet. */
+  readonly messages: { topic: string; qos: number }[] = [];
   pingresp = 0;
   /** Packet ids of messages, and of those that came with DUP: what a kept session was sent before. */
   readonly first = new Set<number>();
@@ -54,7 +55,7 @@ class Answers {
       this.connack = body[1];
     } else if (type === publishType) {
       const topicEnd = 2 + body.readUInt16BE(0);
-      this.topics.push(body.subarray(2, topicEnd).toString());
+      this.messages.push({ topic: body.subarray(2, topicEnd).toString(), qos });
       if (qos > 0) this.#use(body.readUInt16BE(topicEnd), isAgain);
     } else if (type === 9) this.subacks.push({ id: body.readUInt16BE(0), codes: body.length - 2 });
     else if (type === 13) this.pingresp += 1;
@@ -73,7 +74,8 @@ class Answers {
 /** What a session holds: its filters, and ids that its client said it received. */
 interface Session {
   isKept: boolean;
-  filters: string[];
+  /** With the highest QoS that was asked for each. */
+  filters: ReadonlyMap<string, number>;
   received: Set<number>;
 }
 
@@ -109,8 +111,12 @@ function tooMuch(answers: Answers, judged: Judgement, session: Session): string 
   if (released !== undefined) return `PUBREL ${released} for what nobody received`;
   if (answers.pingresp > judged.pingresp) return "a PINGRESP too many";
   if (answers.again.size > 0 && !session.isKept) return "a message that comes again to who keeps no session";
-  const stray = answers.topics.find((topic) => !session.filters.some((filter) => matches(filter, topic)));
-  return stray === undefined ? undefined : `a message to ${stray} that nobody here asked for`;
+  // Each answer is looked at as it comes: what was looked at before is known.
+  const stray = answers.messages.splice(0).find(({ topic, qos }) => {
+    const asked = [...session.filters].filter(([filter]) => matches(filter, topic));
+    return qos > Math.max(-1, ...asked.map(([, most]) => most));
+  });
+  return stray && `a message to ${stray.topic} with QoS ${stray.qos} that nobody here asked for`;
 }
 
 function isComplete(answers: Answers, judged: Judgement): boolean {
@@ -152,9 +158,12 @@ export class HostileClient {
     this.messages += judged.messages;
     this.ends[judged.end] += 1;
     const before = this.#kept.get(judged.clientId);
+    const filters = new Map(before?.filters);
+    for (const { filter, qos } of judged.filters)
+      filters.set(filter, Math.max(qos, filters.get(filter) ?? 0));
     const session: Session = {
       isKept: this.#user.mayKeep(judged.clientId),
-      filters: [...new Set([...(before?.filters ?? []), ...judged.filters])],
+      filters,
       received: new Set([...(before?.received ?? []), ...judged.pubrel]),
     };
     if (session.isKept) this.#kept.set(judged.clientId, session);

@@ -19,6 +19,12 @@ export interface ModelUser {
   mayKeep(clientId: string): boolean;
 }
 
+/** A filter of a SUBSCRIBE. */
+export interface AskedFilter {
+  filter: string;
+  qos: number;
+}
+
 /** What may come back on a stream of bytes. */
 export interface Judgement {
   connack: "none" | "refused" | "accepted";
@@ -33,8 +39,8 @@ export interface Judgement {
   pingresp: number;
   /** Messages that may be kept, a will included. */
   messages: number;
-  /** Filters that may have been granted. */
-  filters: string[];
+  /** Filters that may have been granted, with the QoS asked for. */
+  filters: AskedFilter[];
   /**
    * `open`: all of it must be answered. `partial`: so too, but the last packet isn't whole. `closed`: the connection has to be closed.
    * `any`: the service may go on or close, as a bound of its own or an answer to nothing came up.
@@ -263,18 +269,18 @@ export class Model {
 
   #subscribe(fields: Fields): void {
     const id = fields.id();
-    const filters: string[] = [];
+    const filters: AskedFilter[] = [];
     do {
       const filter = fields.text();
       if (!isFilter(filter)) throw new Fault("a filter that can't be");
       const qos = fields.byte();
       if (qos > 2) throw new Fault("reserved bits or QoS 3 of a filter");
-      filters.push(filter);
+      filters.push({ filter, qos });
     } while (!fields.isOver);
-    if (filters.some((filter) => !this.#isShort(filter))) this.#loosen("beyond a bound of the service");
+    if (filters.some(({ filter }) => !this.#isShort(filter))) this.#loosen("beyond a bound of the service");
     this.#keep();
     this.#found.suback.push({ id, codes: filters.length });
-    this.#found.filters.push(...filters.filter((filter) => this.#user.maySubscribe(filter)));
+    this.#found.filters.push(...filters.filter(({ filter }) => this.#user.maySubscribe(filter)));
   }
 
   #unsubscribe(fields: Fields): void {
