@@ -1,21 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Packet } from "mqtt-packet";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { connectPacket, type FrontDoor, openFrontDoor, type RawSocket } from "./support/front-door.js";
+import { afterEach, expect, test, vi } from "vitest";
+import { connectPacket, doorOfEachTest, openFrontDoor, type RawSocket } from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
-let dir: string;
-let door: FrontDoor;
-beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
-  door = await openFrontDoor({ dir });
-});
-afterEach(async () => {
+const held = doorOfEachTest();
+afterEach(() => {
   vi.restoreAllMocks();
-  await door.broker.close();
-  rmSync(dir, { recursive: true, force: true });
 });
 
 const login = connectPacket("tools", { clientId: "desk", clean: false });
@@ -38,7 +28,7 @@ function packetsOf(raw: RawSocket): { head: number; id: number; payload: string 
   return found;
 }
 async function come(...more: Packet[]): Promise<RawSocket> {
-  const raw = await door.socket();
+  const raw = await held.door.socket();
   raw.send(login, ...more);
   return raw;
 }
@@ -53,7 +43,7 @@ async function leave(raw: RawSocket): Promise<void> {
 }
 /** Publishes with QoS 2, as a message that comes again. */
 async function publishAgain(payload: string): Promise<void> {
-  const sender = await door.socket();
+  const sender = await held.door.socket();
   const packet = { cmd: "publish", topic, payload, qos: 2, messageId: 9, dup: true, retain: false } as const;
   sender.send(connectPacket("tools"), packet, { cmd: "pubrel", messageId: 9 });
   await until(
@@ -102,8 +92,8 @@ test("a hand-shake that stopped at PUBREL goes on there after a reconnect and a 
   const back = await come();
   expect(await told(back, 1)).toMatchObject([{ head: released, id }]);
   await leave(back);
-  await door.broker.close();
-  door = await openFrontDoor({ dir });
+  await held.door.broker.close();
+  held.door = await openFrontDoor({ dir: held.dir });
   const last = await come();
   expect(await told(last, 1)).toMatchObject([{ head: released, id }]);
   last.send({ cmd: "pubcomp", messageId: id }, { cmd: "pingreq" });

@@ -1,22 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { IPublishPacket } from "mqtt-packet";
 import type { MqttClient } from "mqtt";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { type FrontDoor, openFrontDoor } from "./support/front-door.js";
+import { expect, test } from "vitest";
+import { doorOfEachTest, openFrontDoor } from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
-let dir: string;
-let door: FrontDoor;
-beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
-  door = await openFrontDoor({ dir });
-});
-afterEach(async () => {
-  await door.broker.close();
-  rmSync(dir, { recursive: true, force: true });
-});
+const held = doorOfEachTest();
 
 /** What a client hears: topic, payload, QoS. */
 function heard(client: MqttClient): string[] {
@@ -27,7 +15,7 @@ function heard(client: MqttClient): string[] {
   return lines;
 }
 const say = (topic: string, payload: string, qos: 0 | 1 = 1, retain = false): Promise<void> =>
-  door.broker.publish({ topic, payload, qos, retain });
+  held.door.broker.publish({ topic, payload, qos, retain });
 const listed = (lines: string[], count: number): Promise<string[]> =>
   until(
     async () => lines,
@@ -35,10 +23,10 @@ const listed = (lines: string[], count: number): Promise<string[]> =>
   );
 
 test("a message that is overtaken on its way to disk still reaches who listens to both", async () => {
-  const desk = await door.connect("tools", { clientId: "desk" });
+  const desk = await held.door.connect("tools", { clientId: "desk" });
   const lines = heard(desk);
   await desk.subscribeAsync(["alerts/#", "tools/#"], { qos: 1 });
-  const sender = await door.connect("tools", { clientId: "sender" });
+  const sender = await held.door.connect("tools", { clientId: "sender" });
   const sent: Promise<unknown>[] = [];
   for (let n = 0; n < 20; n += 1) {
     sent.push(say(`alerts/${n}`, "raised", 1, true));
@@ -52,10 +40,10 @@ test("a message that is overtaken on its way to disk still reaches who listens t
 });
 
 test("a message comes once, with the highest QoS that its filters were granted, and no higher", async () => {
-  const desk = await door.connect("tools", { clientId: "desk", clean: false });
+  const desk = await held.door.connect("tools", { clientId: "desk", clean: false });
   const lines = heard(desk);
   await desk.subscribeAsync({ "tools/+": { qos: 1 }, "tools/a": { qos: 0 }, "tools/b": { qos: 2 } });
-  const sender = await door.connect("tools", { clientId: "sender" });
+  const sender = await held.door.connect("tools", { clientId: "sender" });
   const publish = async (): Promise<void> => {
     for (const topic of ["tools/a", "tools/b", "tools/c"]) await sender.publishAsync(topic, "x", { qos: 2 });
     await sender.publishAsync("tools/b", "y", { qos: 0 });
@@ -65,7 +53,7 @@ test("a message comes once, with the highest QoS that its filters were granted, 
   expect((await listed(lines, 4)).sort()).toEqual(granted.sort());
   await desk.endAsync();
   await publish();
-  const back = await door.connect("tools", { clientId: "desk", clean: false });
+  const back = await held.door.connect("tools", { clientId: "desk", clean: false });
   const later = heard(back);
   await listed(later, 3).catch(() => undefined);
   await say("tools/b", "last");
@@ -75,14 +63,14 @@ test("a message comes once, with the highest QoS that its filters were granted, 
 
 test("a retained message comes with the QoS that its filter was granted", async () => {
   await say("tools/kept", "x", 1, true);
-  const desk = await door.connect("tools", { clientId: "desk" });
+  const desk = await held.door.connect("tools", { clientId: "desk" });
   const lines = heard(desk);
   await desk.subscribeAsync("tools/+", { qos: 0 });
   expect(await listed(lines, 1)).toEqual(["tools/kept x 0"]);
 });
 
 test("what comes while a session's queue is sent waits for its turn, and comes once", async () => {
-  const desk = await door.connect("tools", { clientId: "desk", clean: false });
+  const desk = await held.door.connect("tools", { clientId: "desk", clean: false });
   await desk.subscribeAsync("tools/#", { qos: 1 });
   await desk.endAsync();
   const order: string[] = [];
@@ -93,7 +81,7 @@ test("what comes while a session's queue is sent waits for its turn, and comes o
     }
   };
   await publish(300);
-  const coming = door.connect("tools", { clientId: "desk", clean: false });
+  const coming = held.door.connect("tools", { clientId: "desk", clean: false });
   const stream = publish(600);
   const back = await coming;
   const lines = heard(back);
@@ -105,15 +93,15 @@ test("what comes while a session's queue is sent waits for its turn, and comes o
 });
 
 test("the filters of a client are bounded, whether its session is kept or not", async () => {
-  await door.broker.close();
-  door = await openFrontDoor({ dir, limits: { subscriptionsPerClient: 5 } });
+  await held.door.broker.close();
+  held.door = await openFrontDoor({ dir: held.dir, limits: { subscriptionsPerClient: 5 } });
   for (const [at, clean] of [true, false].entries()) {
-    const desk = await door.connect("tools", { clientId: "desk", clean });
+    const desk = await held.door.connect("tools", { clientId: "desk", clean });
     const gone = new Promise<void>((resolve) => desk.once("close", resolve));
     for (let n = 0; n < 5; n += 1) await desk.subscribeAsync(`tools/${n}`, { qos: 1 });
     await desk.subscribeAsync("tools/0", { qos: 0 });
     desk.subscribe("tools/5", { qos: 1 });
     await gone;
-    expect(door.refused()).toMatchObject({ "subscriptions-full": at + 1 });
+    expect(held.door.refused()).toMatchObject({ "subscriptions-full": at + 1 });
   }
 });

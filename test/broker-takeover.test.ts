@@ -2,27 +2,24 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generate, type Packet } from "mqtt-packet";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { connectPacket, type FrontDoor, openFrontDoor, type RawSocket } from "./support/front-door.js";
+import { expect, test, vi } from "vitest";
+import {
+  connectPacket,
+  doorOfEachTest,
+  type FrontDoor,
+  openFrontDoor,
+  type RawSocket,
+} from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
-let dir: string;
-let door: FrontDoor;
-beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
-  door = await openFrontDoor({ dir });
-});
-afterEach(async () => {
-  await door.broker.close();
-  rmSync(dir, { recursive: true, force: true });
-});
+const held = doorOfEachTest();
 
 const forbidden = Buffer.from([0xc1, 0]);
 const shared = (user: string, clean: boolean): Buffer =>
   generate(connectPacket(user, { clientId: "shared", clean }));
 /** Connects under the shared id; gives the return code. */
 async function come(user: string, clean: boolean): Promise<{ raw: RawSocket; code: number | undefined }> {
-  const raw = await door.socket();
+  const raw = await held.door.socket();
   raw.send(shared(user, clean));
   await until(
     async () => raw.received().length,
@@ -32,7 +29,7 @@ async function come(user: string, clean: boolean): Promise<{ raw: RawSocket; cod
 }
 /** A CONNECT under the shared id, and what MQTT forbids: right behind it, or so and so many turns later, while it is being let in. */
 async function stumble(clean: boolean, turns: number): Promise<void> {
-  const raw = await door.socket();
+  const raw = await held.door.socket();
   raw.socket.setNoDelay();
   if (turns === 0) raw.send(Buffer.concat([shared("bin-1", clean), forbidden]));
   else {
@@ -103,21 +100,21 @@ test("the will of who took a place over is published by the next process, when t
         async () => where.admitted.map(({ payload }) => Buffer.from(payload).toString()),
         (list) => list.length >= count,
       );
-    const first = await door.socket();
+    const first = await held.door.socket();
     first.send(login("the first is gone"));
     await until(
       async () => first.received().length,
       (length) => length === 4,
     );
-    const second = await door.socket();
+    const second = await held.door.socket();
     second.send(login("the second is gone"), { cmd: "pingreq" });
     await first.closed;
     await until(
       async () => second.received().length,
       (length) => length === 6,
     );
-    expect(await admitted(door, 1)).toEqual(["the first is gone"]);
-    await door.broker.backup(copy);
+    expect(await admitted(held.door, 1)).toEqual(["the first is gone"]);
+    await held.door.broker.backup(copy);
     const next = await openFrontDoor({ dir: copy });
     try {
       vi.advanceTimersByTime(300_000);

@@ -1,7 +1,11 @@
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type MqttClient, connectAsync, type IClientOptions } from "mqtt";
 import { generate, type Packet } from "mqtt-packet";
+import { afterEach, beforeEach } from "vitest";
 import { type Broker, type BrokerOptions, type CredentialSnapshot, startBroker } from "../../broker/index.js";
 import { messagesOf, type RawMessage } from "../../devices/index.js";
 
@@ -92,6 +96,20 @@ export async function openFrontDoor(options: Partial<BrokerOptions> = {}): Promi
       };
     },
   };
+}
+
+/** A front door that keeps sessions, opened anew for each test of a file and closed behind it. */
+export function doorOfEachTest(): { dir: string; door: FrontDoor } {
+  const held = {} as { dir: string; door: FrontDoor };
+  beforeEach(async () => {
+    held.dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
+    held.door = await openFrontDoor({ dir: held.dir });
+  });
+  afterEach(async () => {
+    await held.door.broker.close();
+    rmSync(held.dir, { recursive: true, force: true });
+  });
+  return held;
 }
 
 /** CONNECT of a user, MQTT 3.1.1. */
