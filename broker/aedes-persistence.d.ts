@@ -32,6 +32,8 @@ declare module "aedes-persistence/asyncPersistence.js" {
     incomingDelPacket(client: Client, packet: StoredPacket): Promise<void>;
     cleanIncoming(client: Client): Promise<void>;
     putWill(client: Client, packet: StoredPacket): Promise<void>;
+    /** Wills of brokers other than these. */
+    streamWill(brokers: Record<string, unknown>): Readable;
     delWill(client: Client): Promise<StoredPacket | undefined>;
   }
 }

@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import type { Client } from "aedes";
 import type { Logger } from "pino";
@@ -67,6 +68,8 @@ export interface Broker {
 
 const watchMs = 1_000;
 const expiryMs = 3_600_000;
+/** Of a client id: it is part of a key in `broker.mdb`, which holds 1,978. */
+const clientIdBytes = 1_000;
 const returnCodes = { "unknown-user": 4, "wrong-secret": 4, "too-many-failures": 3, busy: 3 } as const;
 
 /**
@@ -143,6 +146,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       const admitted = (name: string, credential: Credential | undefined): void => {
         if (client.closed) return done(null, false);
         if (!guest) return refused("not-connected", 3);
+        if (Buffer.byteLength(client.id) > clientIdBytes) return refused("client-id-too-long", 2);
         const owner = ids.ownerOf(client.id) ?? persistence?.ownerOf(client.id);
         if (owner !== undefined && owner !== name) return refused("client-id-taken", 2);
         if (
@@ -204,6 +208,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const guest = guests.get(client);
     tally.refuse(reason, guest?.user || (guest?.address ?? ""), `a connection was closed: ${error.message}`);
   };
+  // The will of a process that was killed is asked for again after some minutes.
+  (aedes as EventEmitter).on("error", (error: unknown) =>
+    log.warn({ err: error }, "a message can't be published"),
+  );
   aedes.on("clientError", broken("client-error"));
   aedes.on("connectionError", broken("connection-error"));
 

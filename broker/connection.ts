@@ -26,6 +26,12 @@ interface Parser {
   _list: { slice(from: number, to: number): Buffer };
 }
 
+/** What of a client aedes keeps to itself: its parser, and whether it took leave. */
+interface Inner {
+  _parser: Parser;
+  _disconnected: boolean;
+}
+
 /** Bytes of packets that haven't arrived whole, all connections together; beyond `most` the one that takes longest has to go. */
 export class PartialBytes {
   readonly #most: number;
@@ -90,12 +96,13 @@ const unacceptableLevel = Buffer.from([0x20, 2, 0, 1]);
  */
 export function guardConnection(client: Client, stream: Duplex, parts: GuardParts): void {
   const { limits, partial, intake, handshakes, lane, refuse } = parts;
-  const parser = (client as unknown as { _parser: Parser })._parser;
+  const inner = client as unknown as Inner;
+  const parser = inner._parser;
   const frames = new Frames(limits);
   const parse = parser.parse.bind(parser);
   const emit = parser.emit.bind(parser);
   const parseString = parser._parseString.bind(parser);
-  const order = openOrder(client, stream, intake, handshakes, (packet) => void emit("packet", packet));
+  const order = openOrder(client, intake, handshakes, (packet) => void emit("packet", packet));
   let isCut = false;
   let isText = true;
   const cut = (reason: string): void => {
@@ -152,7 +159,11 @@ export function guardConnection(client: Client, stream: Duplex, parts: GuardPart
     if (packet.cmd === "publish") packet.dup = false;
     if (packet.cmd === "subscribe") keepRepeated(packet);
     // Nothing counts that comes after it (MQTT-3.14.4-2).
-    if (packet.cmd === "disconnect") isCut = true;
+    if (packet.cmd === "disconnect") {
+      isCut = true;
+      // No will, though what came before may still be under way (3.14.4-3).
+      inner._disconnected = true;
+    }
     order.take(packet);
     return true;
   };

@@ -64,7 +64,7 @@ export function openDelivery(client: Client, stream: Duplex, parts: DeliveryPart
   const kept = (): Waiting | undefined => (client.clean ? undefined : parts.waiting);
   freeIds(inner, (id) => kept()?.isInUse(id) ?? false);
   let isReady = false;
-  let last: Message = { topic: "", payload: "", qos: 0, retain: false };
+  let last: Pick<Message, "brokerId" | "brokerCounter"> = {};
 
   const granted = (topic: string): 0 | 1 | 2 => {
     let highest: 0 | 1 | 2 = 0;
@@ -90,11 +90,12 @@ export function openDelivery(client: Client, stream: Duplex, parts: DeliveryPart
     if (client.closed || stream.destroyed || (isAnotherFilter && !isRetained)) return void setImmediate(done);
     if (isRetained) {
       if (send(message, false)) setImmediate(done);
-      else inner.waitForDrain(done);
+      // It comes with what the drain ended with, which is nothing to who waits.
+      else inner.waitForDrain(() => done());
       return;
     }
     setImmediate(done);
-    last = message;
+    last = { brokerId: packet.brokerId, brokerCounter: packet.brokerCounter };
     const waits = qos > 0 && kept() !== undefined;
     if (waits ? !isReady || kept()?.wasSent(message) : !inner.connackSent) return;
     if (stream.writableLength > mostBytes) tooMuch();

@@ -11,7 +11,7 @@ interface Register {
 const register = Aedes.prototype as unknown as Register;
 
 /** True when a connection is over, though aedes may still be letting it in. */
-const isGone = (client: Client): boolean => client.closed || client.conn.destroyed;
+export const isGone = (client: Client): boolean => client.closed || client.conn.destroyed;
 
 /**
  * aedes, with an eye on who listens and on who stands under a client id: a connection that was closed while it was let in
@@ -22,6 +22,8 @@ export class Door extends Aedes {
   declare readonly clients: Register["clients"];
   declare readonly persistence: { incomingGetPacket(client: Client, packet: object): Promise<object> };
   readonly audience = new Audience();
+  /** Who is to stand under an id, while its place is made free. */
+  readonly #next = new Map<string, Client>();
 
   override subscribe(...args: Parameters<Aedes["subscribe"]>): void {
     this.audience.add(args[0], args[1]);
@@ -35,12 +37,19 @@ export class Door extends Aedes {
 
   /** Called when a client was let in: closes who stands under its id, then {@link _finishRegisterClient}. */
   registerClient(client: Client): void {
-    if (!isGone(client)) register.registerClient.call(this, client);
+    if (isGone(client)) return;
+    this.#next.set(client.id, client);
+    register.registerClient.call(this, client);
   }
 
   /** Called when the place is free. */
   _finishRegisterClient(client: Client): void {
-    if (!isGone(client)) register._finishRegisterClient.call(this, client);
+    const isNext = this.#next.get(client.id) === client;
+    if (isNext) this.#next.delete(client.id);
+    if (isGone(client)) return;
+    // Another one came meanwhile: the last that was let in stays.
+    if (isNext) register._finishRegisterClient.call(this, client);
+    else client.close();
   }
 
   /** Called when a client that was let in goes, whether it ever stood in its place or not. */

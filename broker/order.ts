@@ -1,6 +1,6 @@
-import type { Duplex } from "node:stream";
 import type { Client } from "aedes";
 import type { Packet } from "mqtt-packet";
+import { isGone } from "./door.js";
 import type { Intake } from "./intake.js";
 
 /** What of a client aedes keeps to itself: what is called when a packet is done. */
@@ -53,7 +53,6 @@ const isAlone = (packet: Packet): boolean =>
  */
 export function openOrder(
   client: Client,
-  stream: Duplex,
   intake: Intake,
   handshakes: Handshakes,
   hand: (packet: Packet) => void,
@@ -84,10 +83,10 @@ export function openOrder(
     isBusy = true;
     const key = `${packet.messageId} ${client.id}`;
     const leave = (): void => handshakes.leave(key);
-    handshakes.enter(key, () => (stream.destroyed ? leave() : alone(packet, done, leave)));
+    handshakes.enter(key, () => (isGone(client) ? leave() : alone(packet, done, leave)));
   };
   const release = (): void => {
-    while (!isBusy && !stream.destroyed) {
+    while (!isBusy && !isGone(client)) {
       const one = held.shift();
       if (!one) return;
       pass(one.packet, one.done);

@@ -30,6 +30,7 @@ export class KeptPersistence extends MemoryPersistence {
   readonly #retainedSizes = new Map<string, number>();
   readonly #queues = new Queues();
   #retainedBytes = 0;
+  #brokerId = "";
 
   constructor(options: PersistenceOptions) {
     super();
@@ -68,8 +69,9 @@ export class KeptPersistence extends MemoryPersistence {
     this.#audience = audience;
   }
 
-  override async setup(broker: unknown): Promise<void> {
+  override async setup(broker: { id: string }): Promise<void> {
     await super.setup(broker);
+    this.#brokerId = broker.id;
     for (const { key, value } of this.#retained.getRange()) {
       this.#noteRetained(key, sizeOf(value));
       await super.storeRetained(value);
@@ -235,6 +237,11 @@ export class KeptPersistence extends MemoryPersistence {
     const will = await super.delWill(client);
     if (will) void this.#wills.remove(client.id);
     return will;
+  }
+
+  /** Wills of processes that are over; aedes would take its own for over when the clock jumps. */
+  override streamWill(): Readable {
+    return super.streamWill({ [this.#brokerId]: true });
   }
 
   /** Notes that a client is here, or has just left. */

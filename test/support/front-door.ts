@@ -4,10 +4,11 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type MqttClient, connectAsync, type IClientOptions } from "mqtt";
-import { generate, type Packet } from "mqtt-packet";
+import { generate, type Packet, parser } from "mqtt-packet";
 import { afterEach, beforeEach } from "vitest";
 import { type Broker, type BrokerOptions, type CredentialSnapshot, startBroker } from "../../broker/index.js";
 import { messagesOf, type RawMessage } from "../../devices/index.js";
+import { until } from "./obieg.js";
 
 /** Users of the door under test; each one's secret is `secret of {user}`. */
 export const users: CredentialSnapshot[] = [
@@ -33,6 +34,8 @@ export interface FrontDoor {
   connect(user: string, options?: IClientOptions): Promise<MqttClient>;
   /** A raw connection. */
   socket(): Promise<RawSocket>;
+  /** A raw connection that was let in. */
+  enter(user: string, more?: object, ...packets: Packet[]): Promise<RawSocket>;
 }
 
 /** A connection that sends any bytes and notes what comes back. */
@@ -40,6 +43,12 @@ export interface RawSocket {
   socket: Socket;
   send(...bytes: (Buffer | Packet)[]): void;
   received(): Buffer;
+  /** What was received, packet by packet. */
+  packets(): Packet[];
+  /** Waits until so many packets of a kind were received; gives them. */
+  has<C extends Packet["cmd"]>(cmd: C, count?: number): Promise<Extract<Packet, { cmd: C }>[]>;
+  /** Breaks it off. */
+  leave(): Promise<void>;
   closed: Promise<void>;
 }
 
@@ -79,22 +88,50 @@ export async function openFrontDoor(options: Partial<BrokerOptions> = {}): Promi
         reconnectPeriod: 0,
         ...more,
       }),
-    async socket() {
-      const socket = connect(port, "127.0.0.1");
-      const chunks: Buffer[] = [];
-      socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-      socket.on("error", () => undefined);
-      const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-      await once(socket, "connect");
-      return {
-        socket,
-        send: (...bytes) => {
-          for (const one of bytes) socket.write(Buffer.isBuffer(one) ? one : generate(one));
-        },
-        received: () => Buffer.concat(chunks),
-        closed,
-      };
+    socket: () => openSocket(port),
+    async enter(user, more = {}, ...packets) {
+      const raw = await openSocket(port);
+      raw.send(connectPacket(user, more), ...packets);
+      await raw.has("connack");
+      return raw;
     },
+  };
+}
+
+async function openSocket(port: number): Promise<RawSocket> {
+  const socket = connect(port, "127.0.0.1");
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  socket.on("error", () => undefined);
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  await once(socket, "connect");
+  const received = (): Buffer => Buffer.concat(chunks);
+  const packets = (): Packet[] => {
+    const found: Packet[] = [];
+    const reader = parser();
+    reader.on("packet", (packet) => found.push(packet));
+    reader.parse(received());
+    return found;
+  };
+  return {
+    socket,
+    send: (...bytes) => {
+      for (const one of bytes) socket.write(Buffer.isBuffer(one) ? one : generate(one));
+    },
+    received,
+    packets,
+    has: <C extends Packet["cmd"]>(cmd: C, count = 1) =>
+      until(
+        async () => packets().filter((one) => one.cmd === cmd) as Extract<Packet, { cmd: C }>[],
+        (list) => list.length >= count,
+      ),
+    async leave() {
+      socket.destroy();
+      await closed;
+      // The service sees it a moment later.
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    },
+    closed,
   };
 }
 
