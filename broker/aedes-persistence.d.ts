@@ -20,6 +20,9 @@ declare module "aedes-persistence/asyncPersistence.js" {
   export default class MemoryPersistence {
     setup(broker: unknown): Promise<void>;
     storeRetained(packet: StoredPacket): Promise<void>;
+    createRetainedStreamCombi(filters: string[]): Readable;
+    subscriptionsByClient(client: { id: string }): Promise<Subscription[]>;
+    subscriptionsByTopic(topic: string): Promise<object[]>;
     addSubscriptions(client: Client, subs: Subscription[]): Promise<void>;
     removeSubscriptions(client: Client, topics: string[]): Promise<void>;
     cleanSubscriptions(client: Client): Promise<void>;

@@ -19,6 +19,7 @@ import { Handshakes } from "./order.js";
 import { Pace } from "./pace.js";
 import { KeptPersistence } from "./persistence.js";
 import { levelCount } from "./topics.js";
+import { noFilter } from "./sessions.js";
 import { Visitors } from "./visitors.js";
 
 /** How the front door is opened. */
@@ -100,10 +101,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const now = (): number => performance.now();
   const find = (user: string): Credential | undefined => gate.find(user);
   const admission = openAdmission({ ...options, limits, counters, find, refusal });
-  const maySubscribe = (client: Client, topic: string): boolean =>
+  const maySubscribe = (user: string, topic: string): boolean =>
     Buffer.byteLength(topic) <= limits.topicBytes &&
     levelCount(topic) <= limits.topicLevels &&
-    (gate.find(guests.get(client)?.user ?? "")?.maySubscribe(topic) ?? false);
+    (gate.find(user)?.maySubscribe(topic) ?? false);
   const persistence =
     options.dir === undefined
       ? undefined
@@ -177,12 +178,18 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       const waiting = aedes.persistence.incomingGetPacket(client, packet);
       waiting.then(
         () => setImmediate(check, true),
-        () => setImmediate(check, false),
+        () =>
+          setImmediate(() => {
+            const fault = persistence?.roomFault(client, packet.messageId as number);
+            if (fault) done(fault);
+            else check(false);
+          }),
       );
     },
     authorizeSubscribe: (client, subscription, done) => {
-      const allowed = maySubscribe(client, subscription.topic);
+      if (subscription === noFilter) return done(null, null);
       const who = guests.get(client)?.user ?? "";
+      const allowed = maySubscribe(who, subscription.topic);
       const filters = (client as unknown as { subscriptions: object }).subscriptions;
       const isFull = Object.keys(filters).length >= limits.subscriptionsPerClient;
       // Those of a kept session are counted where it is kept.
@@ -305,6 +312,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         ),
       setCredentials(credentials) {
         for (const user of gate.setCredentials(credentials)) ids.closeAll(user);
+        persistence
+          ?.restrict()
+          .catch((error: unknown) => log.warn({ err: error }, "sessions can't be restricted"));
       },
       backup: async (dir) => persistence?.backup(dir),
       counters: () => ({ ...counters, refused: { ...counters.refused } }),

@@ -29,6 +29,8 @@ export interface Waiting {
   wasSent(message: Message): boolean;
   /** What waits and wasn't sent yet, oldest first. */
   unsent(): Message[];
+  /** Puts a retained message there; gives it with what it is known by, undefined when there is no room. */
+  add(message: Message): Message | undefined;
   /** Notes the id that a message is sent under. */
   sentAs(message: Message, id: number): void;
 }
@@ -89,7 +91,10 @@ export function openDelivery(client: Client, stream: Duplex, parts: DeliveryPart
     const isAnotherFilter = packet.brokerCounter === last.brokerCounter && packet.brokerId === last.brokerId;
     if (client.closed || stream.destroyed || (isAnotherFilter && !isRetained)) return void setImmediate(done);
     if (isRetained) {
-      if (send(message, false)) setImmediate(done);
+      // It went while it waited for its turn.
+      if (packet.payload.length === 0) return void setImmediate(done);
+      const named = qos > 0 ? kept()?.add(message) : undefined;
+      if (send(named ?? message, named !== undefined)) setImmediate(done);
       // It comes with what the drain ended with, which is nothing to who waits.
       else inner.waitForDrain(() => done());
       return;

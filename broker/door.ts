@@ -22,6 +22,8 @@ export class Door extends Aedes {
   declare readonly clients: Register["clients"];
   declare readonly persistence: { incomingGetPacket(client: Client, packet: object): Promise<object> };
   readonly audience = new Audience();
+  /** What waits to be published to a topic that a retained message goes to. */
+  readonly #retaining = new Map<string, Parameters<Aedes["publish"]>[]>();
   /** Who is to stand under an id, while its place is made free. */
   readonly #next = new Map<string, Client>();
 
@@ -33,6 +35,31 @@ export class Door extends Aedes {
   override unsubscribe(...args: Parameters<Aedes["unsubscribe"]>): void {
     this.audience.remove(args[0], args[1]);
     super.unsubscribe(...args);
+  }
+
+  /** Publishes. What goes to a topic waits while a retained message to it is on its way to disk (MQTT 3.1.1, 4.6). */
+  override publish(...args: Parameters<Aedes["publish"]>): void {
+    const { topic, retain } = args[0];
+    const waiting = this.#retaining.get(topic);
+    if (waiting) waiting.push(args);
+    else if (retain) this.#retain(topic, args);
+    else super.publish(...args);
+  }
+
+  /** Publishes to a topic, and then what waited for it. */
+  #retain(topic: string, args: Parameters<Aedes["publish"]>): void {
+    const waiting = this.#retaining.get(topic) ?? [];
+    this.#retaining.set(topic, waiting);
+    const parts = args as unknown[];
+    const at = typeof parts[1] === "function" || parts[1] === undefined ? 1 : 2;
+    const done = parts[at] as ((error?: Error) => void) | undefined;
+    parts[at] = (error?: Error) => {
+      const next = waiting.shift();
+      if (next) this.#retain(topic, next);
+      else this.#retaining.delete(topic);
+      done?.(error);
+    };
+    super.publish(...args);
   }
 
   /** Called when a client was let in: closes who stands under its id, then {@link _finishRegisterClient}. */

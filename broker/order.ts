@@ -6,6 +6,7 @@ import type { Intake } from "./intake.js";
 /** What of a client aedes keeps to itself: what is called when a packet is done. */
 interface Inner {
   _nextBatch: (error?: Error | null) => void;
+  connackSent: boolean;
 }
 
 /** QoS 2 messages under way, by client and packet id: the same one is never handled twice at once, over whatever connections. */
@@ -42,6 +43,10 @@ const isAlone = (packet: Packet): boolean =>
   packet.cmd === "unsubscribe" ||
   packet.cmd === "pubrel" ||
   (packet.cmd === "publish" && packet.qos === 2);
+
+/** True for answers to what we sent, and signs of life: nothing depends on their order. */
+const isAnswer = ({ cmd }: Packet): boolean =>
+  cmd === "puback" || cmd === "pubrec" || cmd === "pubcomp" || cmd === "pingreq";
 
 /**
  * Keeps the packets of a connection in their order where aedes doesn't: what comes before CONNECT is answered waits for it,
@@ -101,7 +106,9 @@ export function openOrder(
     isFree,
     take(packet) {
       const done = intake.begin(packet.length ?? 0);
-      if (packet.cmd === "connect" || isFree()) pass(packet, done);
+      // The queue of a session may take long to send: what is answered meanwhile isn't sent again.
+      if (inner.connackSent && isAnswer(packet)) handOn(packet, done);
+      else if (packet.cmd === "connect" || isFree()) pass(packet, done);
       else held.push({ packet, done });
     },
   };

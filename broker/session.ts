@@ -23,8 +23,8 @@ export interface PersistenceOptions {
   clock: () => number;
   /** Name of the user that a connected client came in as. */
   userOf: (client: Client) => string;
-  /** True when the client may have the filter: refused ones aren't kept. */
-  maySubscribe: (client: Client, filter: string) => boolean;
+  /** True when a user may have a filter: refused ones aren't kept. */
+  maySubscribe: (user: string, filter: string) => boolean;
   /** Counts what is let go at a bound. */
   refuse: (reason: string, who: string, detail: string) => void;
 }
