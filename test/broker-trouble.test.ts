@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { generate, type Packet } from "mqtt-packet";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ObiegError } from "../devices/index.js";
-import { connectPacket, doorOfEachTest, openFrontDoor } from "./support/front-door.js";
+import { KeptPersistence } from "../broker/persistence.js";
+import { connectPacket, doorOfEachTest, openFrontDoor, users } from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
 const held = doorOfEachTest();
@@ -152,4 +153,42 @@ test("of several that come under one id at once the last that was let in stays",
     expect(answered).toHaveLength(1);
     for (const raw of [first, ...others]) raw.socket.destroy();
   }
+});
+
+test("a QoS 2 message comes again after its connection was closed in the turn in which the one before it was answered", async () => {
+  const desk = { clientId: "desk", clean: false };
+  const raw = await held.door.enter("tools", desk, subscribe("alerts/x"));
+  await raw.has("suback");
+  const messageOf = (messageId: number, dup: boolean): Packet => ({
+    cmd: "publish",
+    topic: "tools/x",
+    payload: "x",
+    qos: 2,
+    messageId,
+    retain: false,
+    dup,
+  });
+  const narrowed = users.map((one) => ({ ...one, hash: `secret of ${one.user}`, subscribe: ["tools/#"] }));
+  type Store = KeptPersistence["incomingStorePacket"];
+  const store: Store = Reflect.get<KeptPersistence, "incomingStorePacket">(
+    KeptPersistence.prototype,
+    "incomingStorePacket",
+  );
+  const andNarrow = async function (this: KeptPersistence, ...args: Parameters<Store>): Promise<void> {
+    await store.apply(this, args);
+    setImmediate(() => held.door.broker.setCredentials(narrowed));
+  };
+  vi.spyOn(KeptPersistence.prototype, "incomingStorePacket").mockImplementationOnce(andNarrow);
+  raw.send(Buffer.concat([1, 2].map((id) => generate(messageOf(id, false)))));
+  await raw.closed;
+  vi.restoreAllMocks();
+  const back = await held.door.enter(
+    "tools",
+    desk,
+    messageOf(1, true),
+    messageOf(2, true),
+    subscribe("tools/y", 9),
+  );
+  await back.has("pubrec", 2);
+  await back.has("suback");
 });

@@ -3,6 +3,9 @@ import { isUtf8 } from "node:buffer";
 /** Why MQTT 3.1.1 forbids it. */
 export class Fault extends Error {}
 
+/** Why a service closes the connection, though MQTT doesn't ask for it. */
+export class Refusal extends Fault {}
+
 /** Reads the fields of one packet, and not a byte beyond it. */
 export class Fields {
   readonly #bytes: Buffer;

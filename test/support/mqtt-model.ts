@@ -1,4 +1,4 @@
-import { Fault, Fields, isFilter } from "./mqtt-fields.js";
+import { Fault, Fields, isFilter, Refusal } from "./mqtt-fields.js";
 
 /** What the service bounds beyond MQTT; a packet outside ends the connection or isn't answered. */
 export interface ModelBounds {
@@ -57,6 +57,8 @@ export class Model {
   #found: Judgement = Model.#empty();
   #will = false;
   #isKept = false;
+  /** Why the service refused something, if it did. */
+  #refused = "";
 
   private constructor(user: ModelUser, bounds: ModelBounds) {
     this.#user = user;
@@ -86,6 +88,23 @@ export class Model {
     };
   }
 
+  /** While a refusal is on its way, answers to what the service sent and signs of life may still be taken. */
+  #overtake(type: number, fields: Fields): string | undefined {
+    if (type === 5) this.#found.pubrel.push(fields.id());
+    if (type === 12) this.#found.pingresp += 1;
+    return type === 14 ? "DISCONNECT" : undefined;
+  }
+
+  #judge(head: number, fields: Fields): string | undefined {
+    try {
+      return this.#packet(head, fields);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#refused = error.message;
+      return undefined;
+    }
+  }
+
   #run(stream: Buffer): Judgement {
     let at = 0;
     try {
@@ -97,7 +116,8 @@ export class Model {
         this.#checkLength(head >> 4, length.value);
         const from = at + 1 + length.bytes;
         if (from + length.value > stream.length) return this.#stop("partial", "a packet isn't whole");
-        const isLast = this.#packet(head, new Fields(stream.subarray(from, from + length.value)));
+        const fields = new Fields(stream.subarray(from, from + length.value));
+        const isLast = this.#refused === "" ? this.#judge(head, fields) : this.#overtake(head >> 4, fields);
         if (isLast !== undefined) return this.#stop("closed", isLast);
         at = from + length.value;
       }
@@ -110,6 +130,7 @@ export class Model {
 
   #stop(end: Judgement["end"], why: string): Judgement {
     if (this.#will) this.#found.messages += 1;
+    if (this.#refused !== "") return { ...this.#found, end: "closed", why: this.#refused };
     // What may be closed at any time stays so.
     const isLoose = this.#found.end === "any" && end !== "closed";
     return { ...this.#found, end: isLoose ? "any" : end, why: isLoose ? this.#found.why : why };
@@ -251,8 +272,8 @@ export class Model {
     const id = qos > 0 ? fields.id() : 0;
     const payload = fields.rest();
     if (!this.#isShort(topic) || payload.length > this.#bounds.payloadBytes)
-      throw new Fault("beyond a bound of the service");
-    if (!this.#user.mayPublish(topic)) throw new Fault("a topic that isn't this user's");
+      throw new Refusal("beyond a bound of the service");
+    if (!this.#user.mayPublish(topic)) throw new Refusal("a topic that isn't this user's");
     const found = this.#found;
     found.messages += 1;
     if (qos === 1) found.puback.push(id);
