@@ -27,8 +27,9 @@ export interface Waiting {
   isInUse(id: number): boolean;
   /** True when a message waits and was sent already. */
   wasSent(message: Message): boolean;
-  /** What waits and wasn't sent yet, oldest first. */
+  /** What waits and wasn't sent yet, oldest first, and how many these are. */
   unsent(): Message[];
+  unsentCount(): number;
   /** Puts a retained message there; gives it with what it is known by, undefined when there is no room. */
   add(message: Message): Message | undefined;
   /** Notes the id that a message is sent under. */
@@ -84,6 +85,9 @@ export function openDelivery(client: Client, stream: Duplex, parts: DeliveryPart
     if (isKept) kept()?.sentAs(message, messageId);
     return writeToStream({ ...packet, messageId }, stream);
   };
+  const sendUnsent = (): void => {
+    for (const message of kept()?.unsent() ?? []) send(message, true);
+  };
   const deliver: Deliver = (packet, done) => {
     const qos = Math.min(packet.qos, granted(packet.topic)) as 0 | 1 | 2;
     const message = { ...packet, qos };
@@ -103,15 +107,16 @@ export function openDelivery(client: Client, stream: Duplex, parts: DeliveryPart
     last = { brokerId: packet.brokerId, brokerCounter: packet.brokerCounter };
     const waits = qos > 0 && kept() !== undefined;
     if (waits ? !isReady || kept()?.wasSent(message) : !inner.connackSent) return;
-    if (stream.writableLength > mostBytes) tooMuch();
-    else send(message, waits);
+    if (stream.writableLength > mostBytes) return tooMuch();
+    // What was queued before it goes out before it.
+    if (waits && (kept()?.unsentCount() ?? 0) > 1) sendUnsent();
+    if (!waits || !kept()?.wasSent(message)) send(message, waits);
   };
   inner.deliver0 = deliver;
   inner.deliverQoS = deliver;
   client.once("connected", () => {
     isReady = true;
-    if (client.closed || stream.destroyed) return;
-    for (const message of kept()?.unsent() ?? []) send(message, true);
+    if (!client.closed && !stream.destroyed) sendUnsent();
   });
 }
 

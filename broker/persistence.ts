@@ -45,7 +45,9 @@ export class KeptPersistence extends MemoryPersistence {
     return {
       isInUse: (id) => this.#queues.isInUse(client.id, id),
       wasSent: (message) => this.#queues.wasSent(client.id, message),
-      unsent: () => this.#queues.packetsFor(client.id).filter(({ messageId }) => messageId === undefined),
+      unsentCount: () => this.#queues.unsentOf(client.id),
+      unsent: () =>
+        [...this.#queues.packetsFor(client.id)].filter(({ messageId }) => messageId === undefined),
       add: (message) => {
         const named = { ...message, cmd: "publish", dup: false, brokerId: this.#brokerId } as Kept;
         return this.#queue(client.id, keep(named)) ? named : undefined;
@@ -109,23 +111,20 @@ export class KeptPersistence extends MemoryPersistence {
   override async addSubscriptions(client: Client, subs: Subscription[]): Promise<void> {
     const { limits, clock, userOf, maySubscribe } = this.#options;
     // Of a filter that stands there twice the last one counts.
-    const granted = [...new Map(subs.map((one) => [one.topic, one])).values()].filter(({ topic }) =>
-      maySubscribe(userOf(client), topic),
-    );
     const user = userOf(client);
+    const asked = new Map(subs.map((one) => [one.topic, one]));
+    const granted = [...asked.values()].filter(({ topic }) => maySubscribe(user, topic));
     const known = this.#sessions.get(client.id);
     if (!known && !this.#sessions.hasRoom(user))
       throw this.#full("sessions-full", client.id, "too many sessions are kept");
     if (!hasRoom(this.#options, this.#store.root, client.id)) throw noRoom(client.id);
     const topics = new Set(granted.map(({ topic }) => topic));
     const others = (known?.subscriptions ?? []).filter(({ topic }) => !topics.has(topic));
-    const subscriptions = [
-      ...others,
-      ...granted.map(({ topic, qos, rh, rap, nl }) => ({ topic, qos, rh, rap, nl }) as Subscription),
-    ];
+    const subscriptions = [...others, ...granted.map(({ topic, qos }) => ({ topic, qos }))];
     if (subscriptions.length > limits.subscriptionsPerClient)
       throw this.#full("subscriptions-full", client.id, `at most ${limits.subscriptionsPerClient} filters`);
     await this.#saveSession(client.id, { user, subscriptions, seenMs: clock() });
+    this.#sessions.listen(client.id);
   }
 
   override async removeSubscriptions(client: Client, topics: string[]): Promise<void> {
@@ -133,6 +132,7 @@ export class KeptPersistence extends MemoryPersistence {
     if (!known) return;
     const subscriptions = known.subscriptions.filter(({ topic }) => !topics.includes(topic));
     await this.#saveSession(client.id, { ...known, subscriptions });
+    this.#sessions.listen(client.id);
   }
 
   override async cleanSubscriptions(client: Client): Promise<void> {
@@ -260,11 +260,13 @@ export class KeptPersistence extends MemoryPersistence {
   /** Takes from sessions what their users may no longer listen to. */
   async restrict(): Promise<void> {
     const { maySubscribe } = this.#options;
-    for (const [id, session] of this.#sessions.all()) {
+    const saved = this.#sessions.all().map(async ([id, session]) => {
       const subscriptions = session.subscriptions.filter(({ topic }) => maySubscribe(session.user, topic));
-      if (subscriptions.length < session.subscriptions.length)
-        await this.#saveSession(id, { ...session, subscriptions });
-    }
+      if (subscriptions.length === session.subscriptions.length) return;
+      await this.#saveSession(id, { ...session, subscriptions });
+      this.#sessions.listen(id);
+    });
+    await Promise.all(saved);
   }
 
   /** Copies `broker.mdb` into an existing folder while running. */
@@ -318,11 +320,10 @@ export class KeptPersistence extends MemoryPersistence {
     await this.#saveSession(client.id, { user: userOf(client), subscriptions: [], seenMs: clock() });
   }
 
-  /** Messages wait for a session by its filters once these are on disk: before, who subscribes isn't there to hear them. */
+  /** Filters count once they are on disk, with {@link Sessions.listen}: before, who subscribes isn't there to hear them. */
   async #saveSession(clientId: string, session: Session): Promise<void> {
     this.#sessions.set(clientId, session);
     void this.#store.sessions.put(clientId, session);
     await this.#store.root.flushed;
-    this.#sessions.listen(clientId);
   }
 }

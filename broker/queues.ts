@@ -44,12 +44,24 @@ export class Queues {
     return { packets: queue?.waiting.size ?? 0, bytes: queue?.bytes ?? 0 };
   }
 
-  /** What waits for a client, oldest first; a PUBLISH that was sent before says so (MQTT-3.3.1-1). */
-  packetsFor(clientId: string): Kept[] {
-    return [...(this.#queues.get(clientId)?.waiting.values() ?? [])].map(({ packet }) => ({
-      ...packet,
-      dup: packet.cmd === "publish" && packet.messageId !== undefined,
-    }));
+  /**
+   * What waits for a client now, oldest first, each as it stands when it is looked at; what was answered meanwhile is left out.
+   * A PUBLISH that was sent before says so (MQTT-3.3.1-1).
+   */
+  *packetsFor(clientId: string): Generator<Kept> {
+    const waiting = this.#queues.get(clientId)?.waiting;
+    const before = [...(waiting ?? [])];
+    for (const [name, entry] of before) {
+      const { packet } = entry;
+      if (waiting?.get(name) !== entry) continue;
+      yield { ...packet, dup: packet.cmd === "publish" && packet.messageId !== undefined };
+    }
+  }
+
+  /** How many packets wait for a client and weren't sent yet. */
+  unsentOf(clientId: string): number {
+    const queue = this.#queues.get(clientId);
+    return queue ? queue.waiting.size - queue.sent.size : 0;
   }
 
   /** True while a packet id waits for its client's answer. */

@@ -37,8 +37,9 @@ async function told(): Promise<RawSocket> {
 test("what is published while a session subscribes comes at once or not at all, and once", async () => {
   const sender = await held.door.connect("tools", { clientId: "sender" });
   for (const before of [undefined, 0] as const) {
-    const raw = before === 0 ? await subscribed("tools/x", 0) : await held.door.enter("tools", desk);
-    raw.send(subscribe("tools/x", 1, 2));
+    const asked = subscribe("tools/x", 1, 2);
+    const raw = before === 0 ? await subscribed("tools/x", 0) : await held.door.enter("tools", desk, asked);
+    if (before === 0) raw.send(asked);
     for (let n = 0; n < 30; n += 1) await sender.publishAsync("tools/x", `${n}`, { qos: 1 });
     await pause(100);
     const first = payloads(raw);
