@@ -238,7 +238,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         ended.add(client);
         visitors.closeAsDeaf(stream);
       },
-      waiting: persistence?.waitingFor(client),
+      queue: persistence?.queueOf(client),
     });
     const refuse = (reason: string): void => {
       ended.add(client);
@@ -279,7 +279,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     await new Promise<void>((resolve) => aedes.close(() => resolve()));
     visitors.closeAll();
     await Promise.all(closed);
-    await persistence?.settled();
+    await persistence?.store.settled();
   };
   try {
     const tcp = await listenTcp(options.host, options.port, accept, failed);
@@ -316,7 +316,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
           ?.restrict()
           .catch((error: unknown) => log.warn({ err: error }, "sessions can't be restricted"));
       },
-      backup: async (dir) => persistence?.backup(dir),
+      backup: async (dir) => persistence?.store.backup(dir),
       counters: () => ({ ...counters, refused: { ...counters.refused } }),
       close,
     };

@@ -155,8 +155,6 @@ export function guardConnection(client: Client, stream: Duplex, parts: GuardPart
       if (packet.protocolVersion === 5) frames.speaksFive();
       standAlone(packet);
     }
-    // That it came again is between its sender and us (MQTT-3.3.1-3).
-    if (packet.cmd === "publish") packet.dup = false;
     if (packet.cmd === "subscribe") keepRepeated(packet);
     // Nothing counts that comes after it (MQTT-3.14.4-2).
     if (packet.cmd === "disconnect") {

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { AedesPublishPacket, Client } from "aedes";
 import { writeToStream } from "mqtt-packet";
 import { covers } from "../devices/index.js";
+import { isGone } from "./door.js";
 
 /** How aedes hands a message to a client, once for each of its filters; `done` when the client's buffer has room again. */
 type Deliver = (packet: AedesPublishPacket, done: () => void) => void;
@@ -22,7 +23,7 @@ export type Message = Pick<AedesPublishPacket, "topic" | "payload" | "qos" | "re
   Partial<Pick<AedesPublishPacket, "brokerId" | "brokerCounter">>;
 
 /** What waits for a client that keeps a session. */
-export interface Waiting {
+export interface SessionQueue {
   /** True while a packet id waits for the client's answer. */
   isInUse(id: number): boolean;
   /** True when a message waits and was sent already. */
@@ -43,7 +44,7 @@ export interface DeliveryParts {
   /** Told when more wait there, before anything is added. */
   tooMuch: () => void;
   /** Without it no session is kept. */
-  waiting: Waiting | undefined;
+  queue: SessionQueue | undefined;
 }
 
 const mostIds = 65_535;
@@ -64,7 +65,7 @@ const mostIds = 65_535;
 export function openDelivery(client: Client, stream: Duplex, parts: DeliveryParts): void {
   const { mostBytes, tooMuch } = parts;
   const inner = client as unknown as Inner;
-  const kept = (): Waiting | undefined => (client.clean ? undefined : parts.waiting);
+  const kept = (): SessionQueue | undefined => (client.clean ? undefined : parts.queue);
   freeIds(inner, (id) => kept()?.isInUse(id) ?? false);
   let isReady = false;
   let last: Pick<Message, "brokerId" | "brokerCounter"> = {};
@@ -78,6 +79,7 @@ export function openDelivery(client: Client, stream: Duplex, parts: DeliveryPart
   /** False when the client's buffer is full. */
   const send = (message: Message, isKept: boolean): boolean => {
     const { topic, payload, qos, retain } = message;
+    // DUP of a publisher is between it and us (MQTT-3.3.1-3).
     const packet = { cmd: "publish", topic, payload, qos, retain, dup: false } as const;
     if (qos === 0) return writeToStream(packet, stream);
     const messageId = inner._nextId;
@@ -89,14 +91,14 @@ export function openDelivery(client: Client, stream: Duplex, parts: DeliveryPart
     for (const message of kept()?.unsent() ?? []) send(message, true);
   };
   const deliver: Deliver = (packet, done) => {
-    const qos = Math.min(packet.qos, granted(packet.topic)) as 0 | 1 | 2;
-    const message = { ...packet, qos };
     const isRetained = !packet.brokerId;
     const isAnotherFilter = packet.brokerCounter === last.brokerCounter && packet.brokerId === last.brokerId;
-    if (client.closed || stream.destroyed || (isAnotherFilter && !isRetained)) return void setImmediate(done);
+    // A retained one may have gone while it waited for its turn.
+    const isOver = isRetained ? packet.payload.length === 0 : isAnotherFilter;
+    if (isOver || isGone(client)) return void setImmediate(done);
+    const qos = Math.min(packet.qos, granted(packet.topic)) as 0 | 1 | 2;
+    const message = { ...packet, qos };
     if (isRetained) {
-      // It went while it waited for its turn.
-      if (packet.payload.length === 0) return void setImmediate(done);
       const named = qos > 0 ? kept()?.add(message) : undefined;
       if (send(named ?? message, named !== undefined)) setImmediate(done);
       // It comes with what the drain ended with, which is nothing to who waits.
@@ -116,7 +118,7 @@ export function openDelivery(client: Client, stream: Duplex, parts: DeliveryPart
   inner.deliverQoS = deliver;
   client.once("connected", () => {
     isReady = true;
-    if (!client.closed && !stream.destroyed) sendUnsent();
+    if (!isGone(client)) sendUnsent();
   });
 }
 

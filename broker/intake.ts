@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { Client } from "aedes";
+import { isGone } from "./door.js";
 
 /** What of a client aedes keeps to itself: how it reads on, and what tells that it needn't. */
 interface Inner {
@@ -33,7 +34,7 @@ export function openIntake(client: Client, stream: Duplex, mostBytes: number): I
     if (isReading) return;
     isReading = true;
     try {
-      while (underWay < mostBytes && inner._paused !== true && !client.closed && !stream.destroyed) {
+      while (underWay < mostBytes && inner._paused !== true && !isGone(client)) {
         const bytes = stream.read() as Buffer | null;
         if (bytes === null) return;
         inner._parser.parse(bytes);

@@ -3,7 +3,7 @@ import type { Client, Subscription } from "aedes";
 import MemoryPersistence, { type StoredPacket as Kept } from "aedes-persistence/asyncPersistence.js";
 import { ObiegError } from "../devices/index.js";
 import type { Audience } from "./audience.js";
-import type { Waiting } from "./delivery.js";
+import type { SessionQueue } from "./delivery.js";
 import { Incoming } from "./incoming.js";
 import { Queues, type Sent } from "./queues.js";
 import { Retained } from "./retained.js";
@@ -16,7 +16,8 @@ import { Store } from "./store.js";
  * Guarantee: retained messages and subscriptions are on disk when the call resolves, queued messages a moment later; all bounded by the limits.
  */
 export class KeptPersistence extends MemoryPersistence {
-  readonly #store: Store;
+  /** Its disk, to back up and to wait for. */
+  readonly store: Store;
   readonly #options: PersistenceOptions;
   readonly #sessions: Sessions;
   /** Whose wills stand there, of this run. */
@@ -29,7 +30,7 @@ export class KeptPersistence extends MemoryPersistence {
   constructor(options: PersistenceOptions) {
     super();
     this.#options = options;
-    this.#store = new Store(options.dir);
+    this.store = new Store(options.dir);
     this.#sessions = new Sessions(options.limits);
     this.#retained = new Retained(options.limits.retainedBytes);
     this.#waiting = new Incoming(options.limits);
@@ -41,13 +42,12 @@ export class KeptPersistence extends MemoryPersistence {
   }
 
   /** What waits for a client. */
-  waitingFor(client: Client): Waiting {
+  queueOf(client: Client): SessionQueue {
     return {
       isInUse: (id) => this.#queues.isInUse(client.id, id),
       wasSent: (message) => this.#queues.wasSent(client.id, message),
-      unsentCount: () => this.#queues.unsentOf(client.id),
-      unsent: () =>
-        [...this.#queues.packetsFor(client.id)].filter(({ messageId }) => messageId === undefined),
+      unsent: () => this.#queues.unsent(client.id),
+      unsentCount: () => this.#queues.unsentCount(client.id),
       add: (message) => {
         const named = { ...message, cmd: "publish", dup: false, brokerId: this.#brokerId } as Kept;
         return this.#queue(client.id, keep(named)) ? named : undefined;
@@ -64,19 +64,19 @@ export class KeptPersistence extends MemoryPersistence {
   override async setup(broker: { id: string }): Promise<void> {
     await super.setup(broker);
     this.#brokerId = broker.id;
-    for (const { value } of this.#store.retained.getRange()) this.#retained.set(value);
-    for (const { key, value } of this.#store.sessions.getRange()) {
+    for (const { value } of this.store.retained.getRange()) this.#retained.set(value);
+    for (const { key, value } of this.store.sessions.getRange()) {
       this.#sessions.set(key, value);
       this.#sessions.listen(key);
     }
     await this.restrict();
-    for (const { key, value } of this.#store.outgoing.getRange()) this.#queues.restore(key, value);
-    for (const { key, value } of this.#store.incoming.getRange()) {
+    for (const { key, value } of this.store.outgoing.getRange()) this.#queues.restore(key, value);
+    for (const { key, value } of this.store.incoming.getRange()) {
       const [id, messageId] = key;
       this.#waiting.add(id, this.ownerOf(id) ?? "", messageId);
       await super.incomingStorePacket({ id } as Client, value);
     }
-    for (const { key, value } of this.#store.wills.getRange()) {
+    for (const { key, value } of this.store.wills.getRange()) {
       const { brokerId } = value;
       await super.putWill({ id: key } as Client, value);
       // The will of a run that is over: the broker publishes it, as that run can't.
@@ -89,10 +89,10 @@ export class KeptPersistence extends MemoryPersistence {
     const kept = keep(packet);
     if (kept.payload.length > 0 && this.#isRetained(kept)) {
       this.#retained.set(kept);
-      void this.#store.retained.put(topic, kept);
+      void this.store.retained.put(topic, kept);
       // One that can't be kept takes the older one away all the same: it would tell what is no longer so.
-    } else if (this.#retained.delete(topic)) void this.#store.retained.remove(topic);
-    await this.#store.root.flushed;
+    } else if (this.#retained.delete(topic)) void this.store.retained.remove(topic);
+    await this.store.root.flushed;
   }
 
   override createRetainedStreamCombi(filters: string[]): Readable {
@@ -115,31 +115,28 @@ export class KeptPersistence extends MemoryPersistence {
     const asked = new Map(subs.map((one) => [one.topic, one]));
     const granted = [...asked.values()].filter(({ topic }) => maySubscribe(user, topic));
     const known = this.#sessions.get(client.id);
-    if (!known && !this.#sessions.hasRoom(user))
-      throw this.#full("sessions-full", client.id, "too many sessions are kept");
-    if (!hasRoom(this.#options, this.#store.root, client.id)) throw noRoom(client.id);
+    const fault = this.#sessionFault(client);
+    if (fault) throw fault;
     const topics = new Set(granted.map(({ topic }) => topic));
     const others = (known?.subscriptions ?? []).filter(({ topic }) => !topics.has(topic));
     const subscriptions = [...others, ...granted.map(({ topic, qos }) => ({ topic, qos }))];
     if (subscriptions.length > limits.subscriptionsPerClient)
       throw this.#full("subscriptions-full", client.id, `at most ${limits.subscriptionsPerClient} filters`);
-    await this.#saveSession(client.id, { user, subscriptions, seenMs: clock() });
-    this.#sessions.listen(client.id);
+    await this.#saveFilters(client.id, { user, subscriptions, seenMs: clock() });
   }
 
   override async removeSubscriptions(client: Client, topics: string[]): Promise<void> {
     const known = this.#sessions.get(client.id);
     if (!known) return;
     const subscriptions = known.subscriptions.filter(({ topic }) => !topics.includes(topic));
-    await this.#saveSession(client.id, { ...known, subscriptions });
-    this.#sessions.listen(client.id);
+    await this.#saveFilters(client.id, { ...known, subscriptions });
   }
 
   override async cleanSubscriptions(client: Client): Promise<void> {
-    for (const key of this.#queues.drop(client.id)) void this.#store.outgoing.remove(key);
+    for (const key of this.#queues.drop(client.id)) void this.store.outgoing.remove(key);
     if (!this.#sessions.delete(client.id)) return;
-    void this.#store.sessions.remove(client.id);
-    await this.#store.root.flushed;
+    void this.store.sessions.remove(client.id);
+    await this.store.root.flushed;
   }
 
   // What waits for clients stands in our own queues alone: aedes' store keeps an empty list of each client that ever acknowledged.
@@ -168,7 +165,7 @@ export class KeptPersistence extends MemoryPersistence {
 
   override async outgoingClearMessageId(client: Client, packet: Kept): Promise<Kept | undefined> {
     const entry = this.#queues.takeSent(client.id, packet.messageId);
-    if (entry) void this.#store.outgoing.remove(entry.key);
+    if (entry) void this.store.outgoing.remove(entry.key);
     return entry?.packet;
   }
 
@@ -181,10 +178,15 @@ export class KeptPersistence extends MemoryPersistence {
     const user = this.#options.userOf(client);
     if (!this.#waiting.hasRoom(client.id, user, messageId))
       return this.#full("incoming-full", client.id, "too many QoS 2 messages wait for PUBREL");
+    return this.#sessionFault(client);
+  }
+
+  /** Why nothing more can be kept of a client, counted; undefined when it can. */
+  #sessionFault(client: Client): ObiegError | undefined {
     const isNew = !client.clean && !this.#sessions.get(client.id);
-    if (isNew && !this.#sessions.hasRoom(user))
+    if (isNew && !this.#sessions.hasRoom(this.#options.userOf(client)))
       return this.#full("sessions-full", client.id, "too many sessions are kept");
-    return hasRoom(this.#options, this.#store.root, client.id) ? undefined : noRoom(client.id);
+    return hasRoom(this.#options, this.store.root, client.id) ? undefined : noRoom(client.id);
   }
 
   override async incomingStorePacket(client: Client, packet: Kept): Promise<void> {
@@ -197,8 +199,8 @@ export class KeptPersistence extends MemoryPersistence {
     // The id is what is needed to know a message again.
     const kept = { ...packet, payload: Buffer.alloc(0) };
     await super.incomingStorePacket(client, kept);
-    void this.#store.incoming.put([client.id, messageId], keep(kept));
-    await this.#store.root.committed;
+    void this.store.incoming.put([client.id, messageId], keep(kept));
+    await this.store.root.committed;
     // It went meanwhile, and its session with it.
     if (client.closed && client.clean) await this.cleanIncoming(client);
   }
@@ -207,7 +209,7 @@ export class KeptPersistence extends MemoryPersistence {
     await super.incomingDelPacket(client, packet);
     const { messageId = 0 } = packet;
     this.#waiting.remove(client.id, messageId);
-    void this.#store.incoming.remove([client.id, messageId]);
+    void this.store.incoming.remove([client.id, messageId]);
   }
 
   override async cleanIncoming(client: Client): Promise<void> {
@@ -215,13 +217,13 @@ export class KeptPersistence extends MemoryPersistence {
     if (client.connecting) await this.cleanSubscriptions(client);
     await super.cleanIncoming(client);
     for (const messageId of this.#waiting.drop(client.id))
-      void this.#store.incoming.remove([client.id, messageId]);
+      void this.store.incoming.remove([client.id, messageId]);
   }
 
   override async putWill(client: Client, packet: Kept): Promise<void> {
     this.#willOf.set(client.id, client);
     await super.putWill(client, packet);
-    void this.#store.wills.put(client.id, keep(packet));
+    void this.store.wills.put(client.id, keep(packet));
   }
 
   override async delWill(client: Client): Promise<Kept | undefined> {
@@ -230,7 +232,7 @@ export class KeptPersistence extends MemoryPersistence {
     if (owner && !owner.closed && !("conn" in client)) return undefined;
     this.#willOf.delete(client.id);
     const will = await super.delWill(client);
-    if (will) void this.#store.wills.remove(client.id);
+    if (will) void this.store.wills.remove(client.id);
     return will;
   }
 
@@ -262,27 +264,16 @@ export class KeptPersistence extends MemoryPersistence {
     const { maySubscribe } = this.#options;
     const saved = this.#sessions.all().map(async ([id, session]) => {
       const subscriptions = session.subscriptions.filter(({ topic }) => maySubscribe(session.user, topic));
-      if (subscriptions.length === session.subscriptions.length) return;
-      await this.#saveSession(id, { ...session, subscriptions });
-      this.#sessions.listen(id);
+      if (subscriptions.length < session.subscriptions.length)
+        await this.#saveFilters(id, { ...session, subscriptions });
     });
     await Promise.all(saved);
-  }
-
-  /** Copies `broker.mdb` into an existing folder while running. */
-  backup(dir: string): Promise<void> {
-    return this.#store.backup(dir);
-  }
-
-  /** Resolves when everything so far is on disk. */
-  settled(): Promise<void> {
-    return this.#store.settled();
   }
 
   /** What isn't kept (any more) can be sent all the same: its queue was full, or it was acknowledged just now. */
   #update(clientId: string, packet: Sent): void {
     const entry = this.#queues.update(clientId, packet);
-    if (entry) void this.#store.outgoing.put(entry.key, entry.packet);
+    if (entry) void this.store.outgoing.put(entry.key, entry.packet);
   }
 
   /** Puts a message at the end of what waits for a client. False when there is no room, counted. */
@@ -295,14 +286,14 @@ export class KeptPersistence extends MemoryPersistence {
       bytes + size <= limits.offlineBytesPerClient &&
       this.#queues.bytes + size <= limits.offlineBytes;
     if (!fits) refuse("offline-full", clientId, "a message for a client that is away wasn't kept");
-    if (!fits || !hasRoom(this.#options, this.#store.root, clientId)) return false;
-    void this.#store.outgoing.put(this.#queues.add(clientId, packet), packet);
+    if (!fits || !hasRoom(this.#options, this.store.root, clientId)) return false;
+    void this.store.outgoing.put(this.#queues.add(clientId, packet), packet);
     return true;
   }
 
   /** True when there is room for a retained message; counted when there isn't. */
   #isRetained(packet: Kept): boolean {
-    if (this.#retained.fits(packet)) return hasRoom(this.#options, this.#store.root, packet.topic);
+    if (this.#retained.fits(packet)) return hasRoom(this.#options, this.store.root, packet.topic);
     this.#options.refuse("retained-full", packet.topic, "a retained message wasn't kept: too many bytes are");
     return false;
   }
@@ -320,10 +311,15 @@ export class KeptPersistence extends MemoryPersistence {
     await this.#saveSession(client.id, { user: userOf(client), subscriptions: [], seenMs: clock() });
   }
 
-  /** Filters count once they are on disk, with {@link Sessions.listen}: before, who subscribes isn't there to hear them. */
+  /** Saves a session whose filters changed. They count once they are on disk: before, who subscribes isn't there to hear them. */
+  async #saveFilters(clientId: string, session: Session): Promise<void> {
+    await this.#saveSession(clientId, session);
+    this.#sessions.listen(clientId);
+  }
+
   async #saveSession(clientId: string, session: Session): Promise<void> {
     this.#sessions.set(clientId, session);
-    void this.#store.sessions.put(clientId, session);
-    await this.#store.root.flushed;
+    void this.store.sessions.put(clientId, session);
+    await this.store.root.flushed;
   }
 }

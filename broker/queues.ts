@@ -58,8 +58,13 @@ export class Queues {
     }
   }
 
-  /** How many packets wait for a client and weren't sent yet. */
-  unsentOf(clientId: string): number {
+  /** What waits for a client and wasn't sent yet, oldest first. */
+  unsent(clientId: string): Kept[] {
+    return [...this.packetsFor(clientId)].filter(({ messageId }) => messageId === undefined);
+  }
+
+  /** How many packets {@link unsent} gives. */
+  unsentCount(clientId: string): number {
     const queue = this.#queues.get(clientId);
     return queue ? queue.waiting.size - queue.sent.size : 0;
   }

@@ -1,6 +1,6 @@
 import type { Packet } from "mqtt-packet";
 import { afterEach, expect, test, vi } from "vitest";
-import { connectPacket, doorOfEachTest, openFrontDoor, type RawSocket } from "./support/front-door.js";
+import { doorOfEachTest, openFrontDoor, type RawSocket, subscribePacket } from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
 const held = doorOfEachTest();
@@ -8,7 +8,6 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const login = connectPacket("tools", { clientId: "desk", clean: false });
 const topic = "tools/a";
 /** First byte of a PUBLISH with QoS 2, first and again, and of a PUBREL. Source: MQTT 3.1.1, 2.2 and 3.3.1. */
 const [first, again, released] = [0x34, 0x3c, 0x62];
@@ -27,45 +26,31 @@ function packetsOf(raw: RawSocket): { head: number; id: number; payload: string 
   }
   return found;
 }
-async function come(...more: Packet[]): Promise<RawSocket> {
-  const raw = await held.door.socket();
-  raw.send(login, ...more);
-  return raw;
-}
+const come = (...more: Packet[]): Promise<RawSocket> =>
+  held.door.enter("tools", { clientId: "desk", clean: false }, ...more);
 const told = (raw: RawSocket, count: number): Promise<ReturnType<typeof packetsOf>> =>
   until(
     async () => packetsOf(raw),
     (list) => list.length === count,
   );
-async function leave(raw: RawSocket): Promise<void> {
-  raw.socket.destroy();
-  await raw.closed;
-}
 /** Publishes with QoS 2, as a message that comes again. */
 async function publishAgain(payload: string): Promise<void> {
-  const sender = await held.door.socket();
   const packet = { cmd: "publish", topic, payload, qos: 2, messageId: 9, dup: true, retain: false } as const;
-  sender.send(connectPacket("tools"), packet, { cmd: "pubrel", messageId: 9 });
-  await until(
-    async () => sender.received().length,
-    (length) => length === 12,
-  );
-  await leave(sender);
+  const sender = await held.door.enter("tools", {}, packet, { cmd: "pubrel", messageId: 9 });
+  await sender.has("pubcomp");
+  await sender.leave();
 }
-const subscribe: Packet = { cmd: "subscribe", messageId: 1, subscriptions: [{ topic, qos: 2 }] };
+const subscribe = subscribePacket(topic, 2);
 
 test("what was sent comes again as such and under its id; what follows under another, as what it is, however its publisher sent it", async () => {
   // aedes' ids begin anywhere: here each connection's begin at the same one.
   vi.spyOn(Math, "random").mockReturnValue(1);
   const raw = await come(subscribe);
-  await until(
-    async () => raw.received().length,
-    (length) => length === 9,
-  );
+  await raw.has("suback");
   await publishAgain("a");
   const [sent] = await told(raw, 1);
   expect(sent).toMatchObject({ head: first, id: 65_535, payload: "a" });
-  await leave(raw);
+  await raw.leave();
   await publishAgain("b");
   const id = 65_535;
   const back = await come();
@@ -75,23 +60,20 @@ test("what was sent comes again as such and under its id; what follows under ano
   ]);
   await publishAgain("c");
   expect((await told(back, 3)).at(-1)).toEqual({ head: first, id: 2, payload: "c" });
-  await leave(back);
+  await back.leave();
 });
 
 test("a hand-shake that stopped at PUBREL goes on there after a reconnect and a restart", async () => {
   const raw = await come(subscribe);
-  await until(
-    async () => raw.received().length,
-    (length) => length === 9,
-  );
+  await raw.has("suback");
   await publishAgain("a");
   const id = (await told(raw, 1))[0]?.id ?? 0;
   raw.send({ cmd: "pubrec", messageId: id });
   expect((await told(raw, 2))[1]).toMatchObject({ head: released, id });
-  await leave(raw);
+  await raw.leave();
   const back = await come();
   expect(await told(back, 1)).toMatchObject([{ head: released, id }]);
-  await leave(back);
+  await back.leave();
   await held.door.broker.close();
   held.door = await openFrontDoor({ dir: held.dir });
   const last = await come();
@@ -101,7 +83,7 @@ test("a hand-shake that stopped at PUBREL goes on there after a reconnect and a 
     async () => last.received().subarray(-2).toString("hex"),
     (hex) => hex === "d000",
   );
-  await leave(last);
+  await last.leave();
   await publishAgain("b");
   expect(await told(await come(), 1)).toMatchObject([{ head: first, payload: "b" }]);
 });

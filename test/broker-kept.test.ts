@@ -1,16 +1,18 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Packet } from "mqtt-packet";
 import { expect, test } from "vitest";
-import { connectPacket, doorOfEachTest, openFrontDoor, type RawSocket, users } from "./support/front-door.js";
+import {
+  connectPacket,
+  doorOfEachTest,
+  openFrontDoor,
+  type RawSocket,
+  subscribePacket,
+  users,
+} from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
 const held = doorOfEachTest();
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const desk = { clientId: "desk", clean: false };
-const subscribe = (topic: string, qos: 0 | 1 | 2 = 1, messageId = 1): Packet => ({
-  cmd: "subscribe",
-  messageId,
-  subscriptions: [{ topic, qos }],
-});
 const say = (topic: string, payload: string | Buffer, retain = false): Promise<void> =>
   held.door.broker.publish({ topic, payload, qos: 1, retain });
 const messages = (raw: RawSocket): (Packet & { cmd: "publish" })[] =>
@@ -21,7 +23,7 @@ const acknowledge = (raw: RawSocket): void => {
 };
 /** A session with a filter. */
 async function subscribed(topic: string, qos: 0 | 1 | 2 = 1): Promise<RawSocket> {
-  const raw = await held.door.enter("tools", desk, subscribe(topic, qos));
+  const raw = await held.door.enter("tools", desk, subscribePacket(topic, qos));
   await raw.has("suback");
   return raw;
 }
@@ -37,7 +39,7 @@ async function told(): Promise<RawSocket> {
 test("what is published while a session subscribes comes at once or not at all, and once", async () => {
   const sender = await held.door.connect("tools", { clientId: "sender" });
   for (const before of [undefined, 0] as const) {
-    const asked = subscribe("tools/x", 1, 2);
+    const asked = subscribePacket("tools/x", 1, 2);
     const raw = before === 0 ? await subscribed("tools/x", 0) : await held.door.enter("tools", desk, asked);
     if (before === 0) raw.send(asked);
     for (let n = 0; n < 30; n += 1) await sender.publishAsync("tools/x", `${n}`, { qos: 1 });
@@ -78,7 +80,7 @@ test("what is retained comes as it stands when its turn comes", async () => {
   for (let n = 0; n < 100; n += 1) await say(`tools/${n}`, Buffer.alloc(250_000, "o"), true);
   const raw = await held.door.enter("tools", { clientId: "slow" });
   raw.socket.once("data", () => raw.socket.pause());
-  raw.send(subscribe("tools/#"));
+  raw.send(subscribePacket("tools/#"));
   await pause(300);
   for (let n = 0; n < 100; n += 1) await say(`tools/${n}`, "", true);
   raw.socket.resume();
@@ -93,7 +95,7 @@ test("an empty level is matched for who is away, and for what is retained", asyn
   await (await subscribed("tools/+/a")).leave();
   await say("tools//a", "x", true);
   expect(payloads(await told())).toEqual(["x"]);
-  const other = await held.door.enter("tools", { clientId: "other" }, subscribe("tools/+/a"));
+  const other = await held.door.enter("tools", { clientId: "other" }, subscribePacket("tools/+/a"));
   await other.has("publish");
   expect(payloads(other)).toEqual(["x"]);
 });
@@ -118,7 +120,7 @@ test("what waited comes without RETAIN; a retained message that there is no room
   await held.door.broker.close();
   held.door = await openFrontDoor({ dir: held.dir, limits: { retainedBytes: 3_000 } });
   await say("tools/x", "y".repeat(4_000), true);
-  const other = await held.door.enter("tools", { clientId: "other" }, subscribe("tools/x"));
+  const other = await held.door.enter("tools", { clientId: "other" }, subscribePacket("tools/x"));
   await other.has("suback");
   await pause(50);
   expect(payloads(other)).toEqual([]);
@@ -207,7 +209,7 @@ test("a session that begins anew while the one before subscribes has none of its
     const anew = await held.door.socket();
     anew.send(connectPacket("tools", { ...desk, clean: true }));
     for (let n = 2; n < 6; n += 1) {
-      before.send(subscribe(`tools/${n}`, 1, n));
+      before.send(subscribePacket(`tools/${n}`, 1, n));
       for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     }
     await anew.has("connack");

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { generate, type Packet } from "mqtt-packet";
+import { generate } from "mqtt-packet";
 import { expect, test, vi } from "vitest";
 import {
   connectPacket,
@@ -9,6 +9,7 @@ import {
   type FrontDoor,
   openFrontDoor,
   type RawSocket,
+  subscribePacket,
 } from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
@@ -19,12 +20,7 @@ const shared = (user: string, clean: boolean): Buffer =>
   generate(connectPacket(user, { clientId: "shared", clean }));
 /** Connects under the shared id; gives the return code. */
 async function come(user: string, clean: boolean): Promise<{ raw: RawSocket; code: number | undefined }> {
-  const raw = await held.door.socket();
-  raw.send(shared(user, clean));
-  await until(
-    async () => raw.received().length,
-    (length) => length >= 4,
-  );
+  const raw = await held.door.enter(user, { clientId: "shared", clean });
   return { raw, code: raw.received()[3] };
 }
 /** A CONNECT under the shared id, and what MQTT forbids: right behind it, or so and so many turns later, while it is being let in. */
@@ -41,12 +37,8 @@ async function stumble(clean: boolean, turns: number): Promise<void> {
 }
 async function subscribed(): Promise<RawSocket> {
   const { raw } = await come("bin-1", false);
-  const subscriptions = [{ topic: "rejections/bin-1", qos: 1 as const }];
-  raw.send({ cmd: "subscribe", messageId: 1, subscriptions });
-  await until(
-    async () => raw.received().length,
-    (length) => length >= 9,
-  );
+  raw.send(subscribePacket("rejections/bin-1"));
+  await raw.has("suback");
   return raw;
 }
 
@@ -66,15 +58,11 @@ test("a connection that is closed while it is let in leaves its client id to who
 test("a connection that is closed while it is let in neither closes nor hides the one under its id", async () => {
   for (let turns = 0; turns < 8; turns += 1) {
     const first = await subscribed();
-    const before = first.received().length;
     await stumble(false, turns);
     // Later on it may have been let in, and so have taken the place.
     if (turns === 0) {
       first.send({ cmd: "pingreq" });
-      await until(
-        async () => first.received().length - before,
-        (length) => length === 2,
-      );
+      await first.has("pingresp");
     }
     const { raw, code } = await come("bin-1", false);
     expect(code).toBe(0);
@@ -90,29 +78,19 @@ test("the will of who took a place over is published by the next process, when t
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   const copy = mkdtempSync(join(tmpdir(), "obieg-door-"));
   try {
-    const login = (payload: string): Packet =>
-      connectPacket("bin-1", {
-        clientId: "shared",
-        will: { topic: "readings/bin-1", payload: Buffer.from(payload), qos: 1, retain: false },
-      });
+    const login = (payload: string): object => ({
+      clientId: "shared",
+      will: { topic: "readings/bin-1", payload: Buffer.from(payload), qos: 1, retain: false },
+    });
     const admitted = (where: FrontDoor, count: number): Promise<string[]> =>
       until(
         async () => where.admitted.map(({ payload }) => Buffer.from(payload).toString()),
         (list) => list.length >= count,
       );
-    const first = await held.door.socket();
-    first.send(login("the first is gone"));
-    await until(
-      async () => first.received().length,
-      (length) => length === 4,
-    );
-    const second = await held.door.socket();
-    second.send(login("the second is gone"), { cmd: "pingreq" });
+    const first = await held.door.enter("bin-1", login("the first is gone"));
+    const second = await held.door.enter("bin-1", login("the second is gone"), { cmd: "pingreq" });
     await first.closed;
-    await until(
-      async () => second.received().length,
-      (length) => length === 6,
-    );
+    await second.has("pingresp");
     expect(await admitted(held.door, 1)).toEqual(["the first is gone"]);
     await held.door.broker.backup(copy);
     const next = await openFrontDoor({ dir: copy });

@@ -1,11 +1,18 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { generate, type Packet } from "mqtt-packet";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ObiegError } from "../devices/index.js";
 import { KeptPersistence } from "../broker/persistence.js";
-import { connectPacket, doorOfEachTest, openFrontDoor, users } from "./support/front-door.js";
+import {
+  connectPacket,
+  doorOfEachTest,
+  openFrontDoor,
+  subscribePacket,
+  users,
+} from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
 const held = doorOfEachTest();
@@ -21,12 +28,6 @@ afterEach(() => {
   process.off("unhandledRejection", note);
   vi.useRealTimers();
 });
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const subscribe = (topic: string, messageId = 1): Packet => ({
-  cmd: "subscribe",
-  messageId,
-  subscriptions: [{ topic, qos: 1 }],
-});
 const will = { topic: "tools/will", payload: Buffer.from("gone"), qos: 1 as const, retain: false };
 
 test("all retained messages reach who reads them, however many drains that takes; who goes meanwhile ends nothing", async () => {
@@ -37,11 +38,11 @@ test("all retained messages reach who reads them, however many drains that takes
       qos: 1,
       retain: true,
     });
-  const desk = await held.door.enter("tools", {}, subscribe("tools/#"));
+  const desk = await held.door.enter("tools", {}, subscribePacket("tools/#"));
   await desk.has("publish", 60);
   await desk.leave();
   for (let round = 0; round < 5; round += 1) {
-    const gone = await held.door.enter("tools", {}, subscribe("tools/#"));
+    const gone = await held.door.enter("tools", {}, subscribePacket("tools/#"));
     await gone.has("publish", 1);
     await gone.leave();
   }
@@ -54,7 +55,7 @@ test("a client id that is too long to be kept is refused, and disturbs nobody", 
   const desk = await held.door.enter(
     "tools",
     { clientId: "y".repeat(1_000), clean: false },
-    subscribe("tools/x"),
+    subscribePacket("tools/x"),
   );
   await desk.has("suback");
   await desk.leave();
@@ -128,7 +129,7 @@ test("who says DISCONNECT leaves no will, though what came before is still under
     const raw = await held.door.enter(
       "tools",
       { clientId: "desk", clean: false, will },
-      subscribe("tools/x"),
+      subscribePacket("tools/x"),
     );
     await raw.has("suback");
     raw.send(Buffer.concat([generate(packet), generate({ cmd: "disconnect" })]));
@@ -142,7 +143,7 @@ test("who says DISCONNECT leaves no will, though what came before is still under
 test("of several that come under one id at once the last that was let in stays", async () => {
   for (let round = 0; round < 20; round += 1) {
     const clientId = `desk-${round}`;
-    const first = await held.door.enter("tools", { clientId }, subscribe("tools/x"));
+    const first = await held.door.enter("tools", { clientId }, subscribePacket("tools/x"));
     await first.has("suback");
     const others = [await held.door.socket(), await held.door.socket()];
     for (const raw of others) raw.send(connectPacket("tools", { clientId }));
@@ -157,7 +158,7 @@ test("of several that come under one id at once the last that was let in stays",
 
 test("a QoS 2 message comes again after its connection was closed in the turn in which the one before it was answered", async () => {
   const desk = { clientId: "desk", clean: false };
-  const raw = await held.door.enter("tools", desk, subscribe("alerts/x"));
+  const raw = await held.door.enter("tools", desk, subscribePacket("alerts/x"));
   await raw.has("suback");
   const messageOf = (messageId: number, dup: boolean): Packet => ({
     cmd: "publish",
@@ -187,7 +188,7 @@ test("a QoS 2 message comes again after its connection was closed in the turn in
     desk,
     messageOf(1, true),
     messageOf(2, true),
-    subscribe("tools/y", 9),
+    subscribePacket("tools/y", 1, 9),
   );
   await back.has("pubrec", 2);
   await back.has("suback");

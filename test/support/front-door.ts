@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { type MqttClient, connectAsync, type IClientOptions } from "mqtt";
 import { generate, type Packet, parser } from "mqtt-packet";
 import { afterEach, beforeEach } from "vitest";
@@ -129,7 +130,7 @@ async function openSocket(port: number): Promise<RawSocket> {
       socket.destroy();
       await closed;
       // The service sees it a moment later.
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await pause(30);
     },
     closed,
   };
@@ -160,4 +161,11 @@ export const connectPacket = (user: string, more: object = {}): Packet => ({
   username: user,
   password: Buffer.from(`secret of ${user}`),
   ...more,
+});
+
+/** SUBSCRIBE with one filter. */
+export const subscribePacket = (topic: string, qos: 0 | 1 | 2 = 1, messageId = 1): Packet => ({
+  cmd: "subscribe",
+  messageId,
+  subscriptions: [{ topic, qos }],
 });
