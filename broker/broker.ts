@@ -18,6 +18,7 @@ import { openLane } from "./lane.js";
 import { Handshakes } from "./order.js";
 import { Pace } from "./pace.js";
 import { KeptPersistence } from "./persistence.js";
+import { QuietTopics } from "./quiet-topics.js";
 import { levelCount } from "./topics.js";
 import { noFilter } from "./sessions.js";
 import { Visitors } from "./visitors.js";
@@ -80,7 +81,7 @@ const returnCodes = { "unknown-user": 4, "wrong-secret": 4, "too-many-failures":
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const limits: BrokerLimits = { ...defaultLimits, ...options.limits };
   checkLimits(limits);
-  const { clock, log } = options;
+  const { host, wsPort, clock, log } = options;
   const gate = new Gate({ ...options, ...limits });
   const tally = new Tally(clock, (facts, message) => log.warn(facts, message));
   const { counters } = tally;
@@ -100,6 +101,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   };
   const now = (): number => performance.now();
   const find = (user: string): Credential | undefined => gate.find(user);
+  const userOf = (client: Client): string => guests.get(client)?.user ?? "";
   const admission = openAdmission({ ...options, limits, counters, find, refusal });
   const maySubscribe = (user: string, topic: string): boolean =>
     Buffer.byteLength(topic) <= limits.topicBytes &&
@@ -113,7 +115,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
           lackOfRoom: options.lackOfRoom ?? (() => undefined),
           limits,
           clock,
-          userOf: (client) => guests.get(client)?.user ?? "",
+          userOf,
           maySubscribe,
           refuse: (reason, who, detail) => tally.refuse(reason, who, detail),
         });
@@ -188,7 +190,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     },
     authorizeSubscribe: (client, subscription, done) => {
       if (subscription === noFilter) return done(null, null);
-      const who = guests.get(client)?.user ?? "";
+      const who = userOf(client);
       const allowed = maySubscribe(who, subscription.topic);
       const filters = (client as unknown as { subscriptions: object }).subscriptions;
       const isFull = Object.keys(filters).length >= limits.subscriptionsPerClient;
@@ -224,6 +226,14 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 
   const partial = new PartialBytes(limits.partialBytes);
   const handshakes = new Handshakes();
+  const quiet = new QuietTopics({
+    audienceVersion: () => aedes.audience.version,
+    isQuiet: (user, topic) =>
+      persistence !== undefined &&
+      topicFault(topic, limits) === undefined &&
+      mayPublish(user, topic, find) &&
+      !aedes.audience.hears(topic),
+  });
   const frameLimits = {
     connectBytes: limits.connectBytes,
     packetBytes: limits.messageBytes + limits.topicBytes + 1_024,
@@ -247,12 +257,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const intake = openIntake(client, stream, limits.aheadBytes);
     const lane = openLane(client, stream, {
       intake,
-      audienceVersion: () => aedes.audience.version,
-      isQuiet: (topic) =>
-        persistence !== undefined &&
-        topicFault(topic, limits) === undefined &&
-        mayPublish(guests.get(client)?.user ?? "", topic, find) &&
-        !aedes.audience.hears(topic),
+      quiet,
+      user: () => userOf(client),
       underPressure: options.underPressure,
       messageBytes: limits.messageBytes,
       admit(packets, done) {
@@ -282,22 +288,16 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     await persistence?.store.settled();
   };
   try {
-    const tcp = await listenTcp(options.host, options.port, accept, failed);
+    const tcp = await listenTcp(host, options.port, accept, failed);
     listeners.push(tcp);
     const addresses: Broker["addresses"] = { mqtt: tcp.address };
-    if (options.wsPort !== undefined) {
-      const ws = await listenWebSocket(
-        options.host,
-        options.wsPort,
-        limits.messageBytes + 1_024,
-        accept,
-        failed,
-      );
+    if (wsPort !== undefined) {
+      const ws = await listenWebSocket(host, wsPort, limits.messageBytes + 1_024, accept, failed);
       listeners.push(ws);
       addresses.ws = ws.address;
     }
     if (options.tls) {
-      const tls = await listenTls(options.host, options.tls, limits.connectTimeoutMs, accept, failed);
+      const tls = await listenTls(host, options.tls, limits.connectTimeoutMs, accept, failed);
       listeners.push(tls);
       addresses.tls = tls.address;
     }
@@ -312,6 +312,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         ),
       setCredentials(credentials) {
         for (const user of gate.setCredentials(credentials)) ids.closeAll(user);
+        quiet.forget();
         persistence
           ?.restrict()
           .catch((error: unknown) => log.warn({ err: error }, "sessions can't be restricted"));

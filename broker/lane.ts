@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { Client } from "aedes";
 import type { RawRun } from "../devices/index.js";
 import type { Intake } from "./intake.js";
+import type { QuietTopics } from "./quiet-topics.js";
 
 /** What of a client aedes keeps to itself. */
 interface Inner {
@@ -16,10 +17,10 @@ export type Packets = Pick<RawRun, "bytes" | "start" | "end" | "count">;
 /** What a lane works with. */
 export interface LaneParts {
   intake: Intake;
-  /** A number that changes when somebody begins or ends to listen to something. */
-  audienceVersion: () => number;
-  /** True when the client may publish to the topic and nobody listens to it: else aedes looks, answers and delivers. */
-  isQuiet: (topic: string) => boolean;
+  /** The topics that it takes; to what stands under another aedes looks, answers and delivers. */
+  quiet: QuietTopics;
+  /** Who the client is. */
+  user: () => string;
   /** True while QoS 0 is to be let go. */
   underPressure: () => boolean;
   /** Bytes of a payload that may be taken. */
@@ -31,7 +32,6 @@ export interface LaneParts {
 export type Lane = (bytes: Buffer, from: number) => number;
 
 const pubackBytes = 4;
-const knownTopics = 1_000;
 /** First bytes of the packets that a lane takes: PUBLISH with QoS 0, with QoS 1, and with QoS 1 again. */
 const [qos0, qos1, qos1Again] = [0x30, 0x32, 0x3a];
 
@@ -43,21 +43,8 @@ const [qos0, qos1, qos1Again] = [0x30, 0x32, 0x3a];
  * Source: MQTT 3.1.1, 2.2 and 3.3.
  */
 export function openLane(client: Client, stream: Duplex, parts: LaneParts): Lane {
-  const { intake, audienceVersion, isQuiet, underPressure, messageBytes, admit } = parts;
+  const { intake, quiet, underPressure, messageBytes, admit } = parts;
   const inner = client as unknown as Inner;
-  /** Topics that were quiet, by their bytes as Latin-1, with the audience's version then. */
-  const quiet = new Map<string, number>();
-  const takesTopic = (bytes: Buffer, from: number, to: number): boolean => {
-    const key = bytes.toString("latin1", from, to);
-    const version = audienceVersion();
-    if (quiet.get(key) === version) return true;
-    const topic = bytes.toString("utf8", from, to);
-    // What isn't UTF-8 became U+FFFD; the parser's way tells which.
-    if (topic.includes("\uFFFD") || !isQuiet(topic)) return false;
-    if (quiet.size >= knownTopics) quiet.clear();
-    quiet.set(key, version);
-    return true;
-  };
   const answer = (ids: readonly number[], goOn: () => void): void => {
     if (ids.length === 0 || stream.destroyed) return goOn();
     const bytes = Buffer.allocUnsafe(ids.length * pubackBytes);
@@ -75,6 +62,7 @@ export function openLane(client: Client, stream: Duplex, parts: LaneParts): Lane
   return (bytes, from) => {
     if (!inner.connackSent || client.closed || inner.version > 4) return from;
     const shedding = underPressure();
+    const user = parts.user();
     const ids: number[] = [];
     let count = 0;
     let at = from;
@@ -95,7 +83,7 @@ export function openLane(client: Client, stream: Duplex, parts: LaneParts): Lane
       const payloadAt = first === qos0 ? topicEnd : topicEnd + 2;
       if (payloadAt > end || end - payloadAt > messageBytes) break;
       const id = first === qos0 ? 0 : ((bytes[topicEnd] as number) << 8) | (bytes[topicEnd + 1] as number);
-      if ((id === 0 && first !== qos0) || !takesTopic(bytes, body + 2, topicEnd)) break;
+      if ((id === 0 && first !== qos0) || !quiet.has(user, bytes, body + 2, topicEnd)) break;
       if (first !== qos0) ids.push(id);
       at = end;
     }
