@@ -16,12 +16,13 @@ export interface Disturbance {
 }
 
 /** A query over the load's 500 devices and their last day. */
-export function placeSeries(): string {
+function placeSeries(): string {
   const [from, to] = [Date.now() - 86_400_000, Date.now()].map((ms) => new Date(ms).toISOString());
   return `/api/v1/series?place=krakow/load&quantity=fill_percent&step=1h&from=${from}&to=${to}`;
 }
 
-const queries: (() => string)[] = [
+/** What is asked, one after another. */
+export const queries: readonly (() => string)[] = [
   () => "/api/v1/overview",
   () => "/api/v1/alerts?limit=100",
   () => "/api/v1/ledger",
