@@ -237,6 +237,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const frameLimits = {
     connectBytes: limits.connectBytes,
     packetBytes: limits.messageBytes + limits.topicBytes + 1_024,
+    filters: limits.subscriptionsPerClient,
   };
   const accept = (stream: Duplex, from: string): void => {
     if (!visitors.enter(stream, from)) return;

@@ -23,7 +23,16 @@ interface Parser {
   _parseString(): string | null;
   /** Where the field after the last one begins, counted from the packet's first byte after its length. */
   _pos: number;
-  _list: { slice(from: number, to: number): Buffer };
+  _list: Bytes;
+}
+
+/** The bytes that a parser holds, in the pieces in which they came. */
+interface Bytes {
+  readonly length: number;
+  readonly _bufs: readonly Buffer[];
+  slice(from?: number, to?: number): Buffer;
+  consume(bytes: number): void;
+  append(bytes: Buffer): void;
 }
 
 /** What of a client aedes keeps to itself: its parser, and whether it took leave. */
@@ -66,6 +75,27 @@ function keepRepeated(packet: SubscribePacket): void {
   if (new Set(subscriptions.map(({ topic }) => topic)).size === subscriptions.length) return;
   const keep = (): void => undefined;
   Object.defineProperty(packet, "subscriptions", { get: () => subscriptions, set: keep });
+}
+
+/** Pieces that a parser may hold: each takes some 250 bytes beside its own, and is passed at each look into those behind it. */
+const mostPieces = 16;
+
+/** Makes one piece of many. */
+function putTogether(bytes: Bytes): void {
+  const whole = ownBytes(bytes.slice());
+  bytes.consume(bytes.length);
+  bytes.append(whole);
+}
+
+/** Why a packet whose fields end at `end` may not be; undefined when it may. */
+function faultOf(packet: Packet, end: number, limits: FrameLimits): string | undefined {
+  const subscribed = packet.cmd === "subscribe" ? packet.subscriptions.length : 0;
+  const left = packet.cmd === "unsubscribe" ? packet.unsubscriptions.length : 0;
+  return (
+    fieldsFault(packet, end) ??
+    packetFault(packet) ??
+    (subscribed + left > limits.filters ? "subscriptions-full" : undefined)
+  );
 }
 
 /** aedes keeps the CONNECT as long as its connection lasts. */
@@ -125,6 +155,7 @@ export function guardConnection(client: Client, stream: Duplex, parts: GuardPart
       const part = bytes.subarray(from, next);
       // The parser holds what isn't whole yet.
       parse(frames.isBetween || next < bytes.length ? part : ownBytes(part));
+      if (parser._list._bufs.length > mostPieces) putTogether(parser._list);
       at = next;
     }
     if (!isCut) partial.note(cutPartial, stream.destroyed ? 0 : frames.partialBytes);
@@ -146,7 +177,7 @@ export function guardConnection(client: Client, stream: Duplex, parts: GuardPart
       return true;
     }
     if (event !== "packet" || !packet) return emit(event, packet);
-    const fault = isText ? (fieldsFault(packet, parser._pos) ?? packetFault(packet)) : "not-utf8";
+    const fault = isText ? faultOf(packet, parser._pos, limits) : "not-utf8";
     if (fault !== undefined) {
       cut(fault);
       return true;

@@ -1,5 +1,6 @@
 import { Aedes, type Client } from "aedes";
 import { Audience } from "./audience.js";
+import { standingAlone } from "./own-bytes.js";
 
 /** What of aedes isn't in its types: who stands under which client id. */
 interface Register {
@@ -39,7 +40,10 @@ export class Door extends Aedes {
 
   /** Publishes. What goes to a topic waits while a retained message to it is on its way to disk (MQTT 3.1.1, 4.6). */
   override publish(...args: Parameters<Aedes["publish"]>): void {
-    const { topic, retain } = args[0];
+    const [packet] = args;
+    const { topic, retain } = packet;
+    // It may stand long in the buffer of who listens.
+    packet.payload = standingAlone(packet.payload);
     const waiting = this.#retaining.get(topic);
     if (waiting) waiting.push(args);
     else if (retain) this.#retain(topic, args);
@@ -55,7 +59,8 @@ export class Door extends Aedes {
     const done = parts[at] as ((error?: Error) => void) | undefined;
     parts[at] = (error?: Error) => {
       const next = waiting.shift();
-      if (next) this.#retain(topic, next);
+      // In a turn of its own: one that nobody hears is done at once, and thousands may wait.
+      if (next) setImmediate(() => this.#retain(topic, next));
       else this.#retaining.delete(topic);
       done?.(error);
     };

@@ -3,6 +3,8 @@ export interface FrameLimits {
   /** Bytes of a CONNECT packet, and of any other. */
   connectBytes: number;
   packetBytes: number;
+  /** Filters of one SUBSCRIBE or UNSUBSCRIBE: aedes goes through all of them once for each. */
+  filters: number;
 }
 
 // Packet types that a client may send, and the flags of their first byte (PUBLISH apart).

@@ -5,3 +5,9 @@ export function ownBytes(bytes: Uint8Array | string): Buffer {
   own.set(source);
   return own;
 }
+
+/** The same bytes, copied when they are a small part of what they came in. */
+export function standingAlone(bytes: Buffer | string): Buffer | string {
+  if (typeof bytes === "string" || bytes.buffer.byteLength <= 2 * bytes.length + 1_024) return bytes;
+  return ownBytes(bytes);
+}

@@ -73,8 +73,13 @@ export class KeptPersistence extends MemoryPersistence {
     for (const { key, value } of this.store.outgoing.getRange()) this.#queues.restore(key, value);
     for (const { key, value } of this.store.incoming.getRange()) {
       const [id, messageId] = key;
-      this.#waiting.add(id, this.ownerOf(id) ?? "", messageId);
-      await super.incomingStorePacket({ id } as Client, value);
+      const owner = this.ownerOf(id);
+      // Without a kept session it went with the process.
+      if (owner === undefined) void this.store.incoming.remove(key);
+      else {
+        this.#waiting.add(id, owner, messageId);
+        await super.incomingStorePacket({ id } as Client, value);
+      }
     }
     for (const { key, value } of this.store.wills.getRange()) {
       const { brokerId } = value;
@@ -85,13 +90,12 @@ export class KeptPersistence extends MemoryPersistence {
   }
 
   override async storeRetained(packet: Kept): Promise<void> {
-    const { topic } = packet;
     const kept = keep(packet);
     if (kept.payload.length > 0 && this.#isRetained(kept)) {
       this.#retained.set(kept);
-      void this.store.retained.put(topic, kept);
+      void this.store.retained.put(kept.topic, kept);
       // One that can't be kept takes the older one away all the same: it would tell what is no longer so.
-    } else if (this.#retained.delete(topic)) void this.store.retained.remove(topic);
+    } else if (this.#retained.delete(kept.topic)) void this.store.retained.remove(kept.topic);
     await this.store.root.flushed;
   }
 
@@ -114,11 +118,10 @@ export class KeptPersistence extends MemoryPersistence {
     const user = userOf(client);
     const asked = new Map(subs.map((one) => [one.topic, one]));
     const granted = [...asked.values()].filter(({ topic }) => maySubscribe(user, topic));
-    const known = this.#sessions.get(client.id);
     const fault = this.#sessionFault(client);
     if (fault) throw fault;
-    const topics = new Set(granted.map(({ topic }) => topic));
-    const others = (known?.subscriptions ?? []).filter(({ topic }) => !topics.has(topic));
+    const known = this.#sessions.get(client.id)?.subscriptions ?? [];
+    const others = known.filter(({ topic }) => !asked.has(topic));
     const subscriptions = [...others, ...granted.map(({ topic, qos }) => ({ topic, qos }))];
     if (subscriptions.length > limits.subscriptionsPerClient)
       throw this.#full("subscriptions-full", client.id, `at most ${limits.subscriptionsPerClient} filters`);
@@ -191,11 +194,10 @@ export class KeptPersistence extends MemoryPersistence {
 
   override async incomingStorePacket(client: Client, packet: Kept): Promise<void> {
     const { messageId = 0 } = packet;
-    const user = this.#options.userOf(client);
     const fault = this.roomFault(client, messageId);
     if (fault) throw fault;
     await this.#keepSession(client);
-    this.#waiting.add(client.id, user, messageId);
+    this.#waiting.add(client.id, this.#options.userOf(client), messageId);
     // The id is what is needed to know a message again.
     const kept = { ...packet, payload: Buffer.alloc(0) };
     await super.incomingStorePacket(client, kept);
@@ -207,9 +209,11 @@ export class KeptPersistence extends MemoryPersistence {
 
   override async incomingDelPacket(client: Client, packet: Kept): Promise<void> {
     await super.incomingDelPacket(client, packet);
-    const { messageId = 0 } = packet;
-    this.#waiting.remove(client.id, messageId);
-    void this.store.incoming.remove([client.id, messageId]);
+    const key: [string, number] = [client.id, packet.messageId ?? 0];
+    this.#waiting.remove(...key);
+    void this.store.incoming.remove(key);
+    // Else a new message under this id could be taken for the one before, after a crash.
+    await this.store.root.flushed;
   }
 
   override async cleanIncoming(client: Client): Promise<void> {
@@ -262,12 +266,12 @@ export class KeptPersistence extends MemoryPersistence {
   /** Takes from sessions what their users may no longer listen to. */
   async restrict(): Promise<void> {
     const { maySubscribe } = this.#options;
-    const saved = this.#sessions.all().map(async ([id, session]) => {
+    const narrow = async ([id, session]: [string, Session]): Promise<void> => {
       const subscriptions = session.subscriptions.filter(({ topic }) => maySubscribe(session.user, topic));
       if (subscriptions.length < session.subscriptions.length)
         await this.#saveFilters(id, { ...session, subscriptions });
-    });
-    await Promise.all(saved);
+    };
+    await Promise.all(this.#sessions.all().map(narrow));
   }
 
   /** What isn't kept (any more) can be sent all the same: its queue was full, or it was acknowledged just now. */

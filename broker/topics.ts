@@ -14,6 +14,10 @@ interface Branch<V> {
 export class FilterTree<V> {
   readonly #root: Branch<V> = { children: new Map(), values: new Map() };
 
+  get isEmpty(): boolean {
+    return this.#root.children.size === 0;
+  }
+
   /** Puts `value` at the filter under `key`, replacing what was there. */
   set(filter: string, key: string, value: V): void {
     let branch = this.#root;

@@ -1,4 +1,5 @@
-import type { IPublishPacket } from "mqtt-packet";
+import { setTimeout as pause } from "node:timers/promises";
+import type { IPublishPacket, Packet } from "mqtt-packet";
 import type { MqttClient } from "mqtt";
 import { expect, test } from "vitest";
 import { doorOfEachTest, openFrontDoor } from "./support/front-door.js";
@@ -104,4 +105,52 @@ test("the filters of a client are bounded, whether its session is kept or not", 
     await gone;
     expect(held.door.refused()).toMatchObject({ "subscriptions-full": at + 1 });
   }
+});
+
+test("the filters of one packet are bounded, repeated ones too; at the bound all are answered", async () => {
+  const { door } = held;
+  const asking = (count: number): Packet => ({
+    cmd: "subscribe",
+    messageId: 1,
+    subscriptions: Array.from({ length: count }, () => ({ topic: "tools/x", qos: 1 as const })),
+  });
+  for (const clean of [true, false]) {
+    const most = await door.enter("tools", { clean }, asking(100));
+    expect((await most.has("suback"))[0]?.granted).toEqual(Array.from({ length: 100 }, () => 1));
+    const leaving = Array.from({ length: 101 }, () => "tools/x");
+    most.send({ cmd: "unsubscribe", messageId: 2, unsubscriptions: leaving });
+    await most.closed;
+    const more = await door.enter("tools", { clean });
+    more.send(asking(101));
+    await more.closed;
+    expect(more.packets().map(({ cmd }) => cmd)).toEqual(["connack"]);
+  }
+  expect(door.refused()).toEqual({ "subscriptions-full": 4 });
+});
+
+test("retained messages that come while others are sent don't come twice; one of several filters brings each once", async () => {
+  const { door } = held;
+  const say = (topic: string, payload: string | Buffer): Promise<void> =>
+    door.broker.publish({ topic, payload, qos: 1, retain: true });
+  const big = Buffer.alloc(200_000, "x");
+  for (let n = 0; n < 40; n += 1) await say(`tools/${n}`, big);
+  const raw = await door.enter("tools");
+  raw.socket.pause();
+  raw.send({
+    cmd: "subscribe",
+    messageId: 1,
+    subscriptions: ["tools/0", "tools/#", "tools/+", "tools/0"].map((topic) => ({ topic, qos: 1 as const })),
+  });
+  await pause(200);
+  for (let n = 0; n < 5; n += 1) await say(`tools/new/${n}`, `${n}`);
+  raw.socket.resume();
+  const all = await raw.has("publish", 45);
+  await pause(50);
+  expect(all.map(({ topic }) => topic).toSorted()).toEqual(
+    [
+      ...Array.from({ length: 40 }, (_, n) => `tools/${n}`),
+      ...Array.from({ length: 5 }, (_, n) => `tools/new/${n}`),
+    ].toSorted(),
+  );
+  expect(raw.packets().filter(({ cmd }) => cmd === "publish")).toHaveLength(45);
 });

@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { generate, type Packet } from "mqtt-packet";
 import { expect, test } from "vitest";
-import { connectPacket, openFrontDoor } from "./support/front-door.js";
+import { connectPacket, openFrontDoor, subscribePacket } from "./support/front-door.js";
 import { until } from "./support/obieg.js";
 
 setFlagsFromString("--expose-gc");
@@ -157,6 +158,83 @@ test("topics that are remembered as heard by nobody are counted, however many co
   // What is remembered of them all, 4 MiB, and whether 10,000 of them are heard, 3 MB.
   expect((process.memoryUsage().heapUsed - before) / 1e6).toBeLessThan(9);
   for (const raw of raws) raw.socket.destroy();
+  await door.broker.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test("what waits for a subscriber that doesn't read is its own bytes, not all that came with it", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
+  const door = await openFrontDoor({ dir, limits: { outgoingBytes: 64 * 2 ** 20 } });
+  const deaf = await door.enter("tools", { clientId: "deaf" }, subscribePacket("tools/heard", 0));
+  await deaf.has("suback");
+  deaf.socket.pause();
+  // More than the system takes for a connection that isn't read.
+  for (let n = 0; n < 60; n += 1)
+    await door.broker.publish({
+      topic: "tools/heard",
+      payload: Buffer.alloc(200_000),
+      qos: 0,
+      retain: false,
+    });
+  collect();
+  const before = process.memoryUsage().arrayBuffers;
+  const message = { cmd: "publish", qos: 0, dup: false, retain: false } as const;
+  const filler = generate({ ...message, topic: "tools/f", payload: Buffer.alloc(60_000) });
+  const heard = generate({ ...message, topic: "tools/heard", payload: "x" });
+  const sender = await door.enter("tools", { clientId: "sender" });
+  const rounds = 300;
+  for (let n = 0; n < rounds; n += 1) {
+    sender.send(Buffer.concat([heard, filler]));
+    await until(
+      async () => door.broker.counters().acknowledged,
+      (count) => count === 2 * (n + 1),
+    );
+    door.admitted.length = 0;
+  }
+  const grownMb = await until(
+    async () => {
+      collect();
+      return (process.memoryUsage().arrayBuffers - before) / 1e6;
+    },
+    (mb) => mb < 5,
+  );
+  expect(grownMb).toBeLessThan(5);
+  for (const raw of [deaf, sender]) raw.socket.destroy();
+  await door.broker.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test("a packet that comes a byte at a time takes little more than its bytes", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "obieg-door-"));
+  const door = await openFrontDoor({ dir });
+  const sender = await door.enter("tools");
+  sender.socket.setNoDelay(true);
+  const count = 20_000;
+  const whole = generate({
+    cmd: "publish",
+    topic: "tools/x",
+    payload: Buffer.alloc(count, "x"),
+    qos: 1,
+    messageId: 1,
+    dup: false,
+    retain: false,
+  });
+  const used = (): number => {
+    collect();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return (heapUsed + arrayBuffers) / 1e6;
+  };
+  const before = used();
+  for (let at = 0; at < count; at += 1) {
+    sender.send(whole.subarray(at, at + 1));
+    await nextTurn();
+    await nextTurn();
+  }
+  expect(used() - before).toBeLessThan(2);
+  sender.send(whole.subarray(count));
+  await sender.has("puback");
+  expect(Buffer.from(door.admitted[0]?.payload ?? "").equals(Buffer.alloc(count, "x"))).toBe(true);
+  sender.socket.destroy();
   await door.broker.close();
   rmSync(dir, { recursive: true, force: true });
 });

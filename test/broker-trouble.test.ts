@@ -193,3 +193,34 @@ test("a QoS 2 message comes again after its connection was closed in the turn in
   await back.has("pubrec", 2);
   await back.has("suback");
 });
+
+test("thousands of messages that nobody hears, behind a retained one of their topic, end nothing and come in order", async () => {
+  const away = await held.door.enter(
+    "tools",
+    { clientId: "away", clean: false },
+    subscribePacket("tools/#", 0),
+  );
+  await away.has("suback");
+  await away.leave();
+  const sender = await held.door.enter("tools", { clientId: "sender" });
+  const messageOf = (n: number): Packet => ({
+    cmd: "publish",
+    topic: "tools/x",
+    payload: String(n),
+    qos: 0,
+    retain: n < 3,
+    dup: false,
+  });
+  const count = 5_000;
+  sender.send(Buffer.concat(Array.from({ length: count }, (_, n) => generate(messageOf(n)))));
+  sender.send({ cmd: "pingreq" });
+  await sender.has("pingresp");
+  await until(
+    async () => held.door.broker.counters().acknowledged,
+    (acknowledged) => acknowledged === count,
+  );
+  await pause(50);
+  const desk = await held.door.enter("tools", { clientId: "desk" }, subscribePacket("tools/x"));
+  expect((await desk.has("publish"))[0]?.payload.toString()).toBe("2");
+  expect(errors).toEqual([]);
+});
