@@ -7,7 +7,6 @@ import { ObiegError, type RawMessage, runOf, verifySecret } from "./devices/inde
 import { lockDataFolder, startFault } from "./ingest/data-folder.js";
 import { openJournal } from "./ingest/journal/index.js";
 import { joinPeer, type Peer } from "./ingest/peer.js";
-import { SettledTime } from "./ingest/settled-time.js";
 import { checkStateFile, requireStateFile, sessionsFault } from "./ingest/stores/state-file.js";
 import { Headroom, usedBytesOf } from "./ingest/stores/headroom.js";
 import { threadStatus } from "./ingest/thread-status.js";
@@ -72,7 +71,8 @@ export async function start(options: StartOptions): Promise<App> {
     const folder = lockDataFolder(config.data);
     stack.push(() => folder.release());
 
-    const settled = new SettledTime(undefined, () => performance.now());
+    /** Nothing is old before the works have told the time. */
+    let settledMs = Number.NEGATIVE_INFINITY;
     const machine = readMachine(config);
     const fit = fitToMachine(config, machine);
     for (const warning of fit.warnings) log.warn(warning);
@@ -88,7 +88,7 @@ export async function start(options: StartOptions): Promise<App> {
       segmentBytes: config.journal.segmentBytes,
       maxBytes: config.journal.maxBytes,
       archive: { maxDays: config.journal.archiveDays, maxBytes: config.journal.archiveBytes },
-      clock: () => settled.look(clock()),
+      clock: () => settledMs,
       log,
     });
     stack.push(() => journal.close());
@@ -96,14 +96,15 @@ export async function start(options: StartOptions): Promise<App> {
     requireStateFile(join(config.data, "state", "works.mdb"), journal.durableSequence > 0);
     checkStateFile(join(config.data, "state", "broker.mdb"), sessionsFault);
 
+    /** Before that, a message could get a number that history has passed. */
+    let isJournalReady = false;
     let broker: Broker | undefined;
     let credentials: Parameters<DoorCalls["credentials"]>[0] = [];
     const throttle = openThrottle({ journal, works: (sequence) => works.tell("durable", sequence) });
     const calls: DoorCalls = {
-      trim: (sequence) => {
-        throttle.processed(sequence);
-        journal.trim(sequence);
-      },
+      processed: (sequence) => throttle.processed(sequence),
+      trim: (sequence) => journal.trim(sequence),
+      settled: (timeMs) => void (settledMs = timeMs),
       credentials: (list) => {
         credentials = list;
         broker?.setCredentials(list);
@@ -112,10 +113,13 @@ export async function start(options: StartOptions): Promise<App> {
         if (!broker) throw new ObiegError("broker-stopped", "the broker isn't running", { retryable: true });
         await broker.publish(message);
       },
-      accept: (message: RawMessage) =>
-        new Promise<number>((resolve, reject) =>
+      accept: async (message: RawMessage) => {
+        if (!isJournalReady)
+          throw new ObiegError("journal-closed", "the journal isn't open yet", { retryable: true });
+        return new Promise<number>((resolve, reject) =>
           throttle.admit(runOf(message), (error, sequence) => (error ? reject(error) : resolve(sequence))),
-        ),
+        );
+      },
       backup: async (dir) => broker?.backup(dir),
       status: () => ({
         thread: threadStatus(),
@@ -140,6 +144,7 @@ export async function start(options: StartOptions): Promise<App> {
       failed,
     ]);
     await journal.skipTo(started.position);
+    isJournalReady = true;
 
     const { mqtt } = config;
     const sessionsRoom = new Headroom(join(config.data, "state", "broker.mdb"), 2 ** 20);

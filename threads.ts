@@ -66,7 +66,10 @@ export type WorksCalls = {
 
 /** Calls that the front door answers. */
 export type DoorCalls = {
+  /** How far the works have come; what the journal may let go; the time that the archive is pruned by, epoch milliseconds. */
+  processed: (sequence: number) => void;
   trim: (sequence: number) => void;
+  settled: (timeMs: number) => void;
   credentials: (list: CredentialEntry[]) => void;
   publish: (message: {
     topic: string;

@@ -34,6 +34,7 @@ import { openHistory } from "./ingest/stores/history.js";
 import type { Sink } from "./ingest/stores/port.js";
 import { surviveFailedCommits } from "./ingest/stores/commit-fault.js";
 import { openState } from "./ingest/stores/state.js";
+import { Trimming } from "./ingest/trimming.js";
 import { openView } from "./ingest/view.js";
 import type { DoorCalls, WorksCalls, WorksOptions, WorksStarted } from "./threads.js";
 
@@ -107,10 +108,14 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
     }
 
     let doorStatus: DoorStatus | undefined;
-    let holdsTrim = 0;
     let intake: Intake | undefined;
     const intakeStatus = (): Intake["status"] =>
       intake?.status ?? { position: history.position, durable: durableSequence, fault: undefined };
+    const trimming = new Trimming({
+      position: () => intakeStatus().position,
+      processed: (position) => door.tell("processed", position),
+      trim: (position) => door.tell("trim", position),
+    });
     const figures = new Figures({
       door: () => doorStatus,
       intake: intakeStatus,
@@ -159,14 +164,10 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
       door: () => doorStatus,
       sinks,
       accept: (message) => door.call("accept", message),
-      backup: async (dir) => {
+      backup: (dir) => {
         const sessions = (into: string): Promise<void> => door.call("backup", into);
-        holdsTrim += 1;
-        try {
-          return await makeBackup({ state, history, dataDir: config.data, sessions }, dir, clock());
-        } finally {
-          holdsTrim -= 1;
-        }
+        const parts = { state, history, dataDir: config.data, sessions };
+        return trimming.hold(() => makeBackup(parts, dir, clock()));
       },
       dayOf,
       clock,
@@ -221,9 +222,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
       lingerMs: 20,
       batch: { messages: 3_000, bytes: 1e6 },
       backlog: { messages: 6_000, bytes: 2e6, upTo: durableSequence },
-      onPosition(position) {
-        if (holdsTrim === 0) door.tell("trim", position);
-      },
+      onPosition: () => trimming.tell(),
       log,
     });
     const running = intake;
@@ -238,6 +237,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
     };
     const doorReady = async (): Promise<void> => {
       doorStatus = await door.call("status", undefined);
+      trimming.tell();
       const deliverer = startDeliverer({
         outbox: alerts.outbox,
         channels: () => registry.channels(),
@@ -253,10 +253,14 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
       clockwork.every(tickMs, async () => {
         doorStatus = await door.call("status", undefined);
         const { position, durable } = running.status;
-        if (position >= durable) await pipeline.tick();
+        await pipeline.tick(position >= durable);
       });
       const settled = openSettledTime(state, () => performance.now());
-      const maintain = async (): Promise<void> => pipeline.maintain(await settled.look(clock()));
+      const maintain = async (): Promise<void> => {
+        const settledMs = await settled.look(clock());
+        door.tell("settled", settledMs);
+        await pipeline.maintain(settledMs);
+      };
       clockwork.every(maintainMs, maintain, firstMaintainMs);
       let announcer: Announcer | undefined;
       const announce = async (): Promise<void> => {

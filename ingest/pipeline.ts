@@ -49,6 +49,8 @@ export class Pipeline {
   #run = 0;
   /** Stands while the second commit (rules, alerts) of what history took is owed. */
   #unjudged: Pick<Batch, "values" | "quarantined"> | undefined;
+  /** When the last message that was taken was received. */
+  #reachedMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: PipelineParts) {
     this.codecs = new CodecBook(parts.state);
@@ -88,8 +90,8 @@ export class Pipeline {
       await this.presence.take(batch.presence);
       await this.uplinks.take(batch.uplinks);
       await this.codecs.note(batch.made);
-      await this.#identify(batch);
       await this.memory.stage(batch.memory, history.position);
+      await this.#identify(batch);
       await this.#store(batch, meanwhile);
       this.memory.settle(history.position);
       await this.#finish();
@@ -184,11 +186,17 @@ export class Pipeline {
     }
   }
 
-  /** Lets the rules see the time: durations that pass and devices that fall silent. */
-  tick(): Promise<void> {
+  /**
+   * Lets the rules see the time: durations that pass, devices that fall silent or say that they are offline.
+   * While messages wait (`isCaughtUp` false) it goes as far as they were taken: what a device said since is among them.
+   */
+  tick(isCaughtUp = true): Promise<void> {
     return this.#inTurn(async () => {
       await this.#finish();
-      await this.#record(this.#parts.rules.tick(this.#parts.clock(), this.presence));
+      const nowMs = this.#parts.clock();
+      const untilMs = isCaughtUp ? nowMs : Math.min(nowMs, this.#reachedMs);
+      if (untilMs > Number.NEGATIVE_INFINITY)
+        await this.#record(this.#parts.rules.tick(nowMs, this.presence, untilMs));
     });
   }
 
@@ -210,6 +218,7 @@ export class Pipeline {
     this.unmapped.count(unmapped);
     this.#warnings.count(warnings);
     this.#unjudged = { values, quarantined: quarantine };
+    this.#reachedMs = last.receivedMs;
   }
 
   #commit(batch: HistoryBatch): Promise<void> {

@@ -85,6 +85,25 @@ test("batches understood anew, one after a change of the registry and one after 
   await works.close();
 });
 
+test("a value whose message teaches something is stored, though the state couldn't be written at first", async () => {
+  const works = await openTestPipeline(city, nowMs);
+  await take(works, [nodeBirth(1), birth(2, 1)]);
+  for (const ahead of [false, true]) {
+    const value = ahead ? 102 : 101;
+    const messages = [data(value - 98, value - 99, value)];
+    const batch = works.pipeline.understand(messages);
+    works.disk.failsState = true;
+    await expect(works.pipeline.take(batch)).rejects.toMatchObject({ code: "state-commit" });
+    works.disk.failsState = false;
+    await works.pipeline.take(ahead ? batch : works.pipeline.understand(messages));
+    expect(await valuesOf(works)).toContain(`energy_import_kwh ${value}`);
+  }
+  const accounts = await works.history.ledger({ fromDay: "2026-11-01", toDay: "2026-11-30" });
+  const account = accounts.find(({ device }) => device === "em-1");
+  expect(account).toMatchObject({ balanced: true, values: { decoded: 4, stored: 4, duplicate: 0 } });
+  await works.close();
+});
+
 test("after a crash between the two commits of a batch its messages find what they found before", async () => {
   const dir = makeFolder();
   const before = await openTestPipeline(city, nowMs, dir);

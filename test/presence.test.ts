@@ -166,3 +166,20 @@ test("a device without an interval can't be silent, but it can say that it goes"
     "gone unpaced raised: unpaced (K): reported itself offline 7 days ago",
   ]);
 });
+
+test("offline by its own word is told while messages wait, by the time of those that were taken", async () => {
+  const alerts = (): string[] =>
+    works.alerts.list({ limit: 10 }).items.map(({ rule, device, state }) => `${rule} ${device} ${state}`);
+  await works.pipeline.tick(false);
+  await works.pipeline.tick();
+  works.clock.nowMs = nowMs + 60 * 60_000;
+  await works.take([lwt("Offline", 2), lwt("Online", 5, "unpaced")]);
+  await works.pipeline.tick(false);
+  expect(alerts()).toEqual([]);
+  await works.take([lwt("Online", 13, "unpaced")]);
+  await works.pipeline.tick(false);
+  expect(alerts()).toEqual(["gone plug-17 raised"]);
+  await works.take([lwt("Online", 14)]);
+  await works.pipeline.tick(false);
+  expect(alerts()).toEqual(["gone plug-17 resolved"]);
+});

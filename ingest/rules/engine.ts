@@ -129,9 +129,9 @@ export class Engine implements RuleEngine {
     return [...this.#unsaved];
   }
 
-  tick(nowMs: number, presence?: PresenceView): AlertTransition[] {
+  tick(nowMs: number, presence?: PresenceView, untilMs = nowMs): AlertTransition[] {
     this.#look(nowMs);
-    this.#time.moveTo(nowMs);
+    this.#time.moveTo(untilMs);
     if (this.#isStale) this.#rebuild(nowMs);
     const context = this.#context();
     this.#seeDue(context);

@@ -16,10 +16,10 @@ export interface RuleEngine {
    */
   fold(values: Iterable<IdentifiedValue>, nowMs: number): AlertTransition[];
   /**
-   * Lets time pass, when no backlog waits: durations end and devices fall silent, those with `presence` of their own sooner.
+   * Lets time pass up to `untilMs`, now unless a backlog waits: durations end and devices fall silent, those with `presence` of their own sooner.
    * Guarantee: as `fold`.
    */
-  tick(nowMs: number, presence?: PresenceView): AlertTransition[];
+  tick(nowMs: number, presence?: PresenceView, untilMs?: number): AlertTransition[];
   /** Puts what changed, and the position, into its table. To be called inside the caller's transaction. */
   save(): void;
   /**
