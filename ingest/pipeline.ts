@@ -101,7 +101,8 @@ export class Pipeline {
 
   /**
    * Takes quarantined entries through the story again, after what refused them was mended.
-   * Only what was quarantined is taken; what is still refused stays as it is. A second replay of the same entry does nothing.
+   * Only what was quarantined is taken; what is still refused stays as it is. Entries stand as they were read: who
+   * reads them lets nobody else take them meanwhile (`open-entries.ts`).
    * Guarantee: rows, entries and the account of the day of receipt move in one transaction.
    */
   replay(entries: readonly QuarantineEntry[], by: string): Promise<ReplayReport> {

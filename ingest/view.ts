@@ -9,19 +9,13 @@ import {
 } from "../devices/index.js";
 import type { Alerts } from "./alerts/port.js";
 import type { DoorStatus, Figures } from "./figures.js";
-import type {
-  BackupReport,
-  IngestView,
-  LiveEvent,
-  QuarantineSelection,
-  Reason,
-  RegistryChanges,
-} from "./index.js";
+import type { BackupReport, IngestView, LiveEvent, Reason, RegistryChanges } from "./index.js";
 import type { Intake } from "./intake.js";
 import type { Meters } from "./metering.js";
 import type { Pipeline } from "./pipeline.js";
-import type { History, QuarantineEntry, Sink } from "./stores/port.js";
+import type { History, Sink } from "./stores/port.js";
 import { openDecoderShelf } from "./decoders.js";
+import { openEntries } from "./open-entries.js";
 import { openStrangers } from "./strangers.js";
 import { unmappedFields } from "./unmapped-fields.js";
 
@@ -54,7 +48,6 @@ export interface OpenView {
   tell: (event: LiveEvent) => void;
 }
 
-const replayPage = 500;
 const aliveIntervals = 3;
 const usualIntervalMs = 3_600_000;
 
@@ -100,32 +93,6 @@ export function openView(parts: ViewParts): OpenView {
   const { history, registry, pipeline, clock } = parts;
   const listeners = new Set<(event: LiveEvent) => void>();
 
-  /** Hands open entries page by page; what an entry of an earlier page became isn't asked again. */
-  const eachPage = async (
-    selection: QuarantineSelection,
-    take: (entries: QuarantineEntry[]) => Promise<void>,
-  ): Promise<void> => {
-    const { ids, ...rest } = selection;
-    if (ids) {
-      for (const id of ids) {
-        const { items } = await history.quarantine({ ...rest, id, status: "open", limit: 1 });
-        if (items.length > 0) await take(items);
-      }
-      return;
-    }
-    for (let cursor: string | undefined; ;) {
-      const page = await history.quarantine({
-        ...rest,
-        status: "open",
-        limit: replayPage,
-        ...(cursor === undefined ? {} : { cursor }),
-      });
-      if (page.items.length > 0) await take(page.items);
-      if (page.next === undefined) return;
-      cursor = page.next;
-    }
-  };
-
   const reasons = (): Reason[] => {
     const found: Reason[] = [];
     const door = parts.door();
@@ -137,17 +104,7 @@ export function openView(parts: ViewParts): OpenView {
   };
 
   const changes = changesOf(registry, () => pipeline.renew());
-  const replay: IngestView["replay"] = async (selection, who) => {
-    // What was being stored when somebody mended its cause is taken too.
-    await pipeline.settled();
-    const done = { replayed: 0, refused: 0 };
-    await eachPage(selection, async (entries) => {
-      const report = await pipeline.replay(entries, who);
-      done.replayed += report.replayed;
-      done.refused += report.refused;
-    });
-    return done;
-  };
+  const { replay, dismiss } = openEntries(history, pipeline);
 
   const view: IngestView = {
     history,
@@ -191,13 +148,7 @@ export function openView(parts: ViewParts): OpenView {
       })),
     publish: (message) => parts.accept({ ...message, clientId: "http", qos: 1 }),
     replay,
-    async dismiss(selection, who) {
-      let dismissed = 0;
-      await eachPage(selection, async (entries) => {
-        dismissed += await pipeline.dismiss(entries, who);
-      });
-      return { dismissed };
-    },
+    dismiss,
     ready() {
       const found = reasons();
       return { ready: found.length === 0, reasons: found };

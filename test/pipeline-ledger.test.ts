@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Codec, DeviceFields } from "../devices/index.js";
 import { nativeJson } from "../devices/formats/native-json.js";
+import { openEntries } from "../ingest/open-entries.js";
 import { openTestPipeline } from "./support/pipeline.js";
 
 const nowMs = Date.parse("2026-11-23T10:00:00Z");
@@ -126,6 +127,45 @@ test("the ledger adds up under any mixture of messages, in any batches, and afte
     { numRuns: 40 },
   );
 }, 120_000);
+
+test("two who replay or dismiss the same entries at the same time move them once", async () => {
+  const works = await openTestPipeline(city, nowMs);
+  try {
+    const { replay, dismiss } = openEntries(works.history, works.pipeline);
+    const messagesOf = async (): Promise<string[]> =>
+      (await works.history.ledger({ fromDay: "2026-11-23", toDay: "2026-11-23" }))
+        .filter(({ messages }) => messages.received !== 0 || messages.quarantined !== 0)
+        .map(({ device, messages }) => `${device} ${messages.received} ${messages.quarantined}`);
+    await works.take(
+      ["bin-8", "bin-9"].map((name) => ({
+        topic: `readings/${name}`,
+        payload: '{"fill_percent": 40}',
+        receivedMs: nowMs,
+      })),
+    );
+    for (const id of ["bin-8", "bin-9"])
+      await works.registry.putDevice({ id, class: "bin", place: "krakow" }, "anna");
+    expect(await messagesOf()).toEqual(["(unknown) 2 2"]);
+
+    const nine = { device: "bin-9" };
+    const [first, second] = await Promise.all([replay(nine, "anna"), replay(nine, "ola")]);
+    expect(await messagesOf()).toEqual(["(unknown) 1 1", "bin-9 1 0"]);
+    expect(first.replayed + second.replayed).toBe(1);
+
+    const { items } = await works.history.quarantine({ device: "bin-8", limit: 10 });
+    const ids = items.map(({ id }) => id);
+    const [{ dismissed }, { replayed }] = await Promise.all([
+      dismiss({ ids }, "anna"),
+      replay({ ids }, "ola"),
+    ]);
+    expect(dismissed + replayed).toBe(1);
+    expect(await messagesOf()).toEqual(
+      replayed === 1 ? ["bin-8 1 0", "bin-9 1 0"] : ["(unknown) 1 1", "bin-9 1 0"],
+    );
+  } finally {
+    await works.close();
+  }
+});
 
 test("a message that was understood before its device was added, and stored after, is stored as the device's", async () => {
   const works = await openTestPipeline(city, nowMs);
