@@ -6,7 +6,9 @@ import type { StateStore } from "./stores/state.js";
 /** A field of a device that nobody gave a quantity, and how often it came. Times epoch milliseconds. */
 export interface UnmappedSighting {
   device: string;
+  /** Its name, or what it begins with: 200 characters of it. */
   field: string;
+  /** Where it came first; 1,000 characters of it. */
   topic: string;
   count: number;
   firstMs: number;
@@ -27,10 +29,14 @@ export interface Unmapped {
 
 const maxSightings = 20_000;
 const maxPerDevice = 500;
+const maxField = 200;
+const maxTopic = 1_000;
 
 /**
  * Counts fields without a quantity: each makes one entry of quarantine, whatever how often it comes.
- * Guarantee: bounded to 20,000 fields, 500 a device; which fields are known is on disk, counts since the last {@link save} may be lost.
+ * Fields that begin with the same 200 characters are one.
+ * Guarantee: bounded to 20,000 fields, 500 a device, and in the length of each; which fields are known is on disk, counts since the last
+ * {@link save} may be lost.
  */
 export class UnmappedBook {
   readonly #state: StateStore;
@@ -38,7 +44,7 @@ export class UnmappedBook {
   readonly #entryOf: typeof unmappedEntry;
   readonly #known = new Map<string, UnmappedSighting>();
   readonly #perDevice = new Map<string, number>();
-  readonly #changed = new Set<string>();
+  readonly #changed = new Set<UnmappedSighting>();
   #hasNew = false;
 
   /** `table`: where sightings are kept; `entryOf`: what the first of each leaves in quarantine. */
@@ -46,12 +52,20 @@ export class UnmappedBook {
     this.#state = state;
     this.#entryOf = entryOf;
     this.#table = state.table<UnmappedSighting, string>(table);
-    for (const { key, value } of this.#table.getRange()) this.#keep(key, { ...value });
+    for (const { value } of this.#table.getRange()) {
+      const { field, topic } = value;
+      const short = { ...value, field: shortOf(field, maxField), topic: shortOf(topic, maxTopic) };
+      this.#keep(short);
+      // An older version kept them whole.
+      if (field.length > maxField || topic.length > maxTopic) this.#changed.add(short);
+    }
   }
 
-  #keep(key: string, sighting: UnmappedSighting): void {
-    this.#known.set(key, sighting);
-    this.#perDevice.set(sighting.device, (this.#perDevice.get(sighting.device) ?? 0) + 1);
+  /** Under the key of its short name: that of a long one would hold on to all of it. */
+  #keep(sighting: UnmappedSighting): void {
+    const { device, field } = sighting;
+    this.#known.set(keyOf(device, field), sighting);
+    this.#perDevice.set(device, (this.#perDevice.get(device) ?? 0) + 1);
   }
 
   /** True when a field that came for the first time isn't on disk yet. */
@@ -80,37 +94,37 @@ export class UnmappedBook {
   count(found: readonly Unmapped[]): void {
     for (const { message, device, fields } of found) {
       for (const { field, value } of fields) {
-        const key = keyOf(device, field);
-        const known = this.#known.get(key);
+        const known = this.#known.get(keyOf(device, field));
         if (known) {
           known.count += 1;
           known.lastMs = message.receivedMs;
           known.min = Math.min(known.min ?? known.value, value);
           known.max = Math.max(known.max ?? known.value, value);
           known.value = value;
-        } else if (this.#hasRoom(device)) {
-          const { topic, receivedMs } = message;
-          const seen = { count: 1, firstMs: receivedMs, lastMs: receivedMs, value };
-          this.#keep(key, { device, field, topic, ...seen, first: value, min: value, max: value });
-          this.#hasNew = true;
-        } else continue;
-        this.#changed.add(key);
+          this.#changed.add(known);
+        } else if (this.#hasRoom(device)) this.#add(message, device, field, value);
       }
     }
+  }
+
+  #add({ topic, receivedMs }: JournalMessage, device: string, field: string, value: number): void {
+    const names = { field: shortOf(field, maxField), topic: shortOf(topic, maxTopic) };
+    const seen = { count: 1, firstMs: receivedMs, lastMs: receivedMs, value };
+    const sighting = { device, ...names, ...seen, first: value, min: value, max: value };
+    this.#keep(sighting);
+    this.#changed.add(sighting);
+    this.#hasNew = true;
   }
 
   /** Puts what changed on disk. */
   async save(): Promise<void> {
     if (this.#changed.size === 0) return;
-    const keys = [...this.#changed];
+    const sightings = [...this.#changed];
     await this.#state.transaction(() => {
-      for (const key of keys) {
-        const sighting = this.#known.get(key);
-        if (sighting) void this.#table.put(key, sighting);
-      }
+      for (const one of sightings) void this.#table.put(keyOf(one.device, one.field), one);
     });
     this.#hasNew = false;
-    for (const key of keys) this.#changed.delete(key);
+    for (const one of sightings) this.#changed.delete(one);
   }
 
   /** Every field that was seen, of one device or of all. */
@@ -126,4 +140,10 @@ export class UnmappedBook {
 }
 
 /** Short enough for a key of LMDB (1,978 bytes). */
-const keyOf = (device: string, field: string): string => `${device}\n${field.slice(0, 200)}`;
+const keyOf = (device: string, field: string): string => `${device}\n${beginningOf(field, maxField)}`;
+
+/** As it comes back from the disk: a pair that was cut in two isn't written. */
+const beginningOf = (text: string, length: number): string => text.slice(0, length).toWellFormed();
+
+/** {@link beginningOf} in memory of its own: what is sliced off a long text keeps all of it alive. */
+const shortOf = (text: string, length: number): string => Buffer.from(beginningOf(text, length)).toString();
