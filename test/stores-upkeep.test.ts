@@ -46,16 +46,22 @@ test("a consumer that has fallen behind holds its rows back from sealing, but no
   await history.close();
 });
 
-test("rows of a class are dropped when its retention ends, its neighbours and the daily sums stay", async () => {
+test("rows of a class are dropped when its retention ends, its neighbours, the daily sums and the ledger stay", async () => {
   const { history, clock } = await openTestHistory({
     classOf: (device) => (device === "d1" ? "household" : "air"),
     retention: (deviceClass) => (deviceClass === "household" ? 10 : 1_000),
   });
   await take(history, [valueAt(noonMs - 5 * dayMs, 1), valueAt(noonMs - 5 * dayMs, 2, { device: "d1" })]);
   await history.maintain(clock.nowMs);
+  const ledger = (): Promise<object[]> => history.ledger({ fromDay: "2026-06-05", toDay: "2026-06-05" });
+  const before = await ledger();
+  expect(before).toMatchObject(
+    ["d0", "d1"].map((device) => ({ device, slots: { expected: 96, covered: 1 } })),
+  );
   clock.nowMs += 6 * dayMs;
   expect((await history.maintain(clock.nowMs)).expiredRows).toBe(1);
   expect((await history.maintain(clock.nowMs)).expiredRows).toBe(0);
+  expect(await ledger()).toEqual(before);
   expect((await history.readings({ limit: 10 })).items.map((item) => item.device)).toEqual(["d0"]);
   const query = { quantity: "energy_import_kwh", step: "day", timeZone: "Europe/Warsaw" } as const;
   const day = { fromMs: noonMs - 5.5 * dayMs, toMs: noonMs - 4.5 * dayMs };

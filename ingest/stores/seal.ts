@@ -130,20 +130,25 @@ async function publish(
       `delete from rollup_day where day = ${day} and series in (select series from ${whole})`,
     );
     await connection.run(`insert into rollup_day select * from ${whole}`);
-    await keepDevices(core, connection, order.day, sums);
+    await keepDevices(core, connection, order, sums);
   }
+  await emptyExpired(connection, order);
   await keepNewest(core, connection, order.day);
 }
 
-/** Rows and slots of each device's day; a registered device that was silent has a row too. */
+/**
+ * Rows and slots of each device's day; a registered device that was silent has a row too. Of a device whose rows have expired the
+ * slots stay as they were counted while it had them.
+ */
 async function keepDevices(
   core: HistoryCore,
   connection: DuckDBConnection,
-  day: LocalDay,
+  { day, expired }: SealOrder,
   sums: DaySums,
 ): Promise<void> {
   const rows = new Map(sums.rows);
   for (const device of core.options.devices()) if (!rows.has(device)) rows.set(device, 0);
+  for (const device of expired) rows.delete(device);
   await connection.run(
     `delete from day_devices where day = ${literal(day.day)} and device in ${literals(rows.keys())}`,
   );
@@ -159,6 +164,14 @@ async function keepDevices(
     appender.endRow();
   }
   appender.closeSync();
+}
+
+/** Lets the day say that it holds no rows of the devices whose rows have expired. */
+async function emptyExpired(connection: DuckDBConnection, { day, expired }: SealOrder): Promise<void> {
+  if (expired.length === 0) return;
+  await connection.run(
+    `update day_devices set rows = 0 where day = ${literal(day.day)} and rows > 0 and device in ${literals(expired)}`,
+  );
 }
 
 /** Keeps the newest value of the series whose newest has just left the hot table. */

@@ -191,12 +191,7 @@ export class Upkeep {
       );
       if (numberOf(row?.["n"]) === 0 || (await this.#core.files.check(former))) continue;
       const order = { day, former, upTo: -1, expired, table: "readings", demo: former.demo };
-      if (!(await this.#make(run, order))) continue;
-      await database.write(async (connection) => {
-        await connection.run(
-          `update day_devices set rows = 0 where day = '${former.day}' and device in ${literals(expired)}`,
-        );
-      }, database.keeper);
+      await this.#make(run, order);
     }
   }
 
