@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
+import { gathered, noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
 
 const dayMs = 86_400_000;
 
@@ -43,6 +43,38 @@ test("a consumer that has fallen behind holds its rows back from sealing, but no
   expect((await history.after(0, 10)).count).toBe(1);
   clock.nowMs += 10 * dayMs;
   expect((await history.maintain(clock.nowMs)).sealedDays).toEqual(["2026-06-05"]);
+  await history.close();
+});
+
+test("what comes for a due day while the one before is sealed stays readable by sequence for who hasn't passed it", async () => {
+  let onSeal = (): void => undefined;
+  const { history, clock } = await openTestHistory({
+    unitOf: () => {
+      onSeal();
+      return "kWh";
+    },
+  });
+  const [first, second] = [noonMs - 5 * dayMs, noonMs - 4 * dayMs];
+  await take(history, [valueAt(first, 1), valueAt(second, 2)]);
+  history.holdFor("influx", history.lastSequence);
+  const late = gathered(history, [valueAt(second + 900_000, 3, { receivedMs: noonMs })]);
+  await history.identify(late);
+  const committed = new Promise<void>((resolve, reject) => {
+    // The file of the first day is being written, which is published after this commit.
+    onSeal = () => {
+      onSeal = () => undefined;
+      const batch = { position: history.position + 1, values: late, ledger: [], quarantine: [] };
+      history.commit(batch).then(resolve, reject);
+    };
+  });
+  expect((await history.maintain(clock.nowMs)).sealedDays).toEqual(["2026-06-05", "2026-06-06"]);
+  await committed;
+  expect([...(await history.after(2, 10))].map(({ value }) => value)).toEqual([3]);
+  expect((await history.readings({ limit: 10 })).items).toHaveLength(3);
+
+  history.holdFor("influx", history.lastSequence);
+  expect((await history.maintain(clock.nowMs)).resealedDays).toEqual(["2026-06-06"]);
+  expect((await history.readings({ limit: 10 })).items).toHaveLength(3);
   await history.close();
 });
 

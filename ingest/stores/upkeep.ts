@@ -119,14 +119,14 @@ export class Upkeep {
     }
   }
 
-  /** Seals the days that are due. */
+  /** Seals the days that are due; what is committed meanwhile waits for the next run, as it may be ahead of a consumer. */
   async #seal(run: Run, lastSequence: () => number): Promise<void> {
     const { sealed, nowMs, report } = run;
-    for (const day of await this.#dueDays(sealedBefore(this.#core, nowMs), nowMs)) {
+    const upTo = lastSequence();
+    for (const day of await this.#dueDays(nowMs, upTo)) {
       const former = sealed.get(day.day);
       if (former && (await this.#core.files.check(former))) continue;
       const expired = await this.#expiredDevices(day, nowMs);
-      const upTo = lastSequence();
       const order = { day, former, upTo, expired, table: "readings", demo: former?.demo ?? false };
       if (!(await this.#make(run, order))) continue;
       if (sealed.has(day.day)) (former ? report.resealedDays : report.sealedDays).push(day.day);
@@ -149,14 +149,15 @@ export class Upkeep {
     }
   }
 
-  /** Days that have ended, hold hot rows, and that no consumer waits for. */
-  async #dueDays(before: number, nowMs: number): Promise<LocalDay[]> {
+  /** Days that have ended, and hold hot rows up to that sequence for which no consumer waits. */
+  async #dueDays(nowMs: number, upTo: number): Promise<LocalDay[]> {
     const { database, zone, options } = this.#core;
+    const before = sealedBefore(this.#core, nowMs);
     const held = Math.min(Number.POSITIVE_INFINITY, ...this.#holds.values());
     const rows = await database.keep((connection) =>
       rowsOf(
         connection,
-        `select ("time" // 900000 * 900000)::double as t, max(sequence)::double as s from readings where "time" < ${before} group by 1 order by 1`,
+        `select ("time" // 900000 * 900000)::double as t, max(sequence)::double as s from readings where "time" < ${before} and sequence <= ${upTo} group by 1 order by 1`,
       ),
     );
     const due = new Map<string, { day: LocalDay; newest: number }>();
