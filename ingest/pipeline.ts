@@ -133,7 +133,7 @@ export class Pipeline {
       const { history, clock } = this.#parts;
       const open = entries.filter((entry) => entry.status === "open");
       const resolved = open.map(({ id }) => ({ id, status: "dismissed" as const, by, atMs: clock() }));
-      await history.commit({ position: history.position, ledger: [], quarantine: [], resolved });
+      await this.#commit({ position: history.position, ledger: [], quarantine: [], resolved });
       return open.length;
     });
   }
@@ -179,10 +179,7 @@ export class Pipeline {
     try {
       await history.maintain(nowMs);
     } catch (error) {
-      await this.#inTurn(() => {
-        this.#run += 1;
-        return history.forget();
-      });
+      await this.#inTurn(() => this.#forget());
       throw error;
     }
   }
@@ -231,9 +228,17 @@ export class Pipeline {
     try {
       await step();
     } catch (error) {
-      this.#run += 1;
-      await this.#parts.history.forget();
+      await this.#forget();
       throw error;
+    }
+  }
+
+  /** Lets what was understood until history is back, also meanwhile, be understood anew: it may have series that aren't in there. */
+  async #forget(): Promise<void> {
+    try {
+      await this.#parts.history.forget();
+    } finally {
+      this.#run += 1;
     }
   }
 

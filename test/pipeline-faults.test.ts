@@ -1,9 +1,12 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { DuckDBConnection } from "@duckdb/node-api";
+import { expect, test, vi } from "vitest";
 import { type JournalMessage, parseCity } from "../devices/index.js";
+import type { Batch } from "../ingest/batch.js";
+import type { StoredReading } from "../ingest/stores/port.js";
 import { makeFolder, removeFolder } from "./support/obieg.js";
-import { openTestPipeline } from "./support/pipeline.js";
+import { openTestPipeline, type TestPipeline } from "./support/pipeline.js";
 import { mountSmallDisk, noSmallDisk } from "./support/small-disk.js";
 import { noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
 
@@ -15,6 +18,7 @@ devices:
 rules:
   - { id: full, kind: threshold, quantity: fill_percent, above: 90, clear: 60, severity: warning, title: { pl: P, en: F } }
 `;
+const pair = city.replace("rules:", "  - { id: bin-2, class: bin, place: krakow, every: 15m }\nrules:");
 const readingsOf = (from: number, to: number): JournalMessage[] =>
   Array.from({ length: to - from + 1 }, (_, n) => {
     const sequence = from + n;
@@ -54,6 +58,74 @@ test("a batch whose second commit fails is counted once, judged once, and told o
   expect(alerts.map(({ sinceMs }) => sinceMs - nowMs + 60_000)).toEqual([9, 7, 5, 3, 1]);
   expect(alerts.every(({ state }) => state === "resolved")).toBe(true);
   expect(works.alerts.outbox.all().length).toBe(10);
+  await works.close();
+});
+
+/** The next commit fails and leaves the instance invalid; `onRead` is asked before each read of what stands in the one that is opened anew. */
+function failCommit(onRead: () => void): void {
+  const fails = { commits: 1, probes: 1 };
+  const run = Reflect.get(DuckDBConnection.prototype, "run");
+  const stream = Reflect.get(DuckDBConnection.prototype, "stream");
+  vi.spyOn(DuckDBConnection.prototype, "run").mockImplementation(async function (
+    this: DuckDBConnection,
+    ...sql
+  ) {
+    if (sql[0] === "commit" && fails.commits-- > 0) throw new Error("the disk is full");
+    if (sql[0].startsWith("select value from meta") && fails.probes-- > 0) throw new Error("invalidated");
+    return run.apply(this, sql);
+  });
+  vi.spyOn(DuckDBConnection.prototype, "stream").mockImplementation(async function (
+    this: DuckDBConnection,
+    ...sql
+  ) {
+    onRead();
+    return stream.apply(this, sql);
+  });
+}
+
+const understood = ({ pipeline }: TestPipeline, sequence: number, device: string, value: number): Batch => {
+  const payload = Buffer.from(JSON.stringify({ time: nowMs + sequence, fill_percent: value }));
+  const messages = readingsOf(sequence, sequence);
+  return pipeline.understand(messages.map((one) => ({ ...one, topic: `readings/${device}`, payload })));
+};
+const linesOf = (readings: readonly StoredReading[]): string[] =>
+  readings.map(({ device, value }) => `${device} ${value}`);
+
+test("series keep their ids when history was opened anew and couldn't be read at first", async () => {
+  const works = await openTestPipeline(pair, nowMs);
+  const { pipeline, history } = works;
+  await pipeline.take(understood(works, 1, "bin-1", 11));
+  let fails = 2;
+  failCommit(() => {
+    if (fails-- > 0) throw new Error("the disk gave an error");
+  });
+  await expect(pipeline.take(understood(works, 2, "bin-2", 22))).rejects.toThrow("the disk gave an error");
+  await expect(pipeline.dismiss([], "test")).rejects.toThrow("the disk gave an error");
+  const again = pipeline.take(understood(works, 2, "bin-2", 22));
+  await expect(again).rejects.toMatchObject({ code: "history-closed", retryable: true });
+  vi.restoreAllMocks();
+  await pipeline.take(understood(works, 2, "bin-2", 22));
+  await pipeline.take(understood(works, 3, "bin-1", 12));
+  expect(linesOf((await history.readings({ limit: 10 })).items)).toEqual([
+    "bin-1 11",
+    "bin-2 22",
+    "bin-1 12",
+  ]);
+  expect(linesOf(await history.latest())).toEqual(["bin-1 12", "bin-2 22"]);
+  expect([history.position, history.lastSequence]).toEqual([3, 3]);
+  await works.close();
+});
+
+test("what was understood while history is read anew has no series that isn't in there", async () => {
+  const works = await openTestPipeline(pair, nowMs);
+  const { pipeline, history } = works;
+  let meanwhile: Batch | undefined;
+  failCommit(() => (meanwhile ??= understood(works, 1, "bin-1", 11)));
+  await expect(pipeline.dismiss([], "test")).rejects.toMatchObject({ code: "history-commit" });
+  vi.restoreAllMocks();
+  if (meanwhile) await pipeline.take(meanwhile);
+  await pipeline.take(understood(works, 2, "bin-2", 22));
+  expect(linesOf((await history.readings({ limit: 10 })).items)).toEqual(["bin-1 11", "bin-2 22"]);
   await works.close();
 });
 

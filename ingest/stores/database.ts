@@ -15,6 +15,10 @@ interface Opened {
   idle: DuckDBConnection[];
 }
 
+/** `history-closed`: what can be tried again once the database was brought back. */
+export const broughtBack = (): ObiegError =>
+  new ObiegError("history-closed", "the history is being brought back", { retryable: true });
+
 /**
  * The DuckDB file with its connections: one that writes (a transaction at a time), one for upkeep, and readers on snapshots of their own.
  * Guarantee: readers never wait for the writer, the writer never for readers.
@@ -47,7 +51,7 @@ export class Database {
     return database;
   }
 
-  /** The connection for upkeep; only `maintain`, `bulkLoad` and opening use it, one after another. */
+  /** The connection for upkeep; only `maintain`, `backup`, `bulkLoad` and opening use it, one after another. */
   get keeper(): DuckDBConnection {
     return this.#live.keeper;
   }
@@ -239,7 +243,7 @@ export class Database {
       this.#waiting.push(resolve);
     });
     if (given) return given;
-    throw new ObiegError("history-closed", "the history is being brought back", { retryable: true });
+    throw broughtBack();
   }
 
   #give(connection: DuckDBConnection): void {

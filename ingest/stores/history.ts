@@ -5,7 +5,7 @@ import { adoptSealed } from "./adopt.js";
 import { backUp } from "./backup.js";
 import { type BulkRun, loadBulk } from "./bulk.js";
 import type { HistoryCore } from "./core.js";
-import { Database } from "./database.js";
+import { broughtBack, Database } from "./database.js";
 import { readCounter } from "./counter-query.js";
 import { readDays, SealedFiles } from "./days.js";
 import { readAfter } from "./forward.js";
@@ -13,7 +13,7 @@ import { findStored } from "./found.js";
 import { appendRows, appendSeries } from "./hot.js";
 import { type Asked, type Found, Identity } from "./identity.js";
 import { readAccounts } from "./ledger-query.js";
-import { appendLedger, compactLedger } from "./ledger-table.js";
+import { appendLedger, compactLedger, countPartial } from "./ledger-table.js";
 import { Lock } from "./lock.js";
 import type { HistoryOptions } from "./options.js";
 import type {
@@ -38,7 +38,7 @@ import type {
 import { readNames } from "./quarantine-names.js";
 import { readQuarantine, writeQuarantine } from "./quarantine-table.js";
 import { readConflicts, readingOf, readReadings } from "./readings-query.js";
-import { prepareSchema, undecided } from "./schema.js";
+import { prepareSchema, readMeta, undecided } from "./schema.js";
 import { readSeries } from "./series-query.js";
 import { type Series, SeriesTable } from "./series-table.js";
 import { numberOf, rowsOf } from "./sql.js";
@@ -61,6 +61,8 @@ export class EmbeddedHistory implements History {
   #ledgerRows = 0;
   /** As `rebuild_until` stands in the database. */
   #rebuildUntil = 0;
+  /** True while memory may not be what the database holds: series made meanwhile would take ids of others. */
+  #mustLoad = true;
 
   private constructor(core: HistoryCore, identity: Identity) {
     this.#core = core;
@@ -114,18 +116,18 @@ export class EmbeddedHistory implements History {
   }
 
   identify(values: ValueColumns): Promise<void> {
-    return this.#writing.run(() => this.#identity.judge(values));
+    return this.#write(() => this.#identity.judge(values));
   }
 
   async forget(): Promise<void> {
     await this.#writing.run(async () => {
-      if (await this.#core.database.revive()) await this.#load();
+      if ((await this.#core.database.revive()) || this.#mustLoad) await this.#load();
       this.#identity.drop();
     });
   }
 
   commit(batch: HistoryBatch & { values?: ValueColumns }): Promise<void> {
-    return this.#writing.run(async () => {
+    return this.#write(async () => {
       const { values = this.gather() } = batch;
       const stored = values.rowsOf("stored");
       const last = stored.at(-1);
@@ -197,11 +199,7 @@ export class EmbeddedHistory implements History {
   }
 
   heard(): Map<string, number> {
-    const heard = new Map<string, number>();
-    for (const { device, newest } of this.#core.series.all())
-      if (newest && newest.receivedMs > (heard.get(device) ?? Number.NEGATIVE_INFINITY))
-        heard.set(device, newest.receivedMs);
-    return heard;
+    return this.#core.series.heard();
   }
 
   ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]> {
@@ -237,7 +235,7 @@ export class EmbeddedHistory implements History {
    */
   bulkLoad(runs: AsyncIterable<BulkRun> | Iterable<BulkRun>): Promise<number> {
     const load = (): Promise<number> => this.#core.database.using(() => loadBulk(this.#core, runs));
-    return this.#upkeep.exclusive(() => this.#writing.run(load));
+    return this.#upkeep.exclusive(() => this.#write(load));
   }
 
   /** Values that came with another number for an identity already stored, oldest first, at most `limit`. */
@@ -268,19 +266,25 @@ export class EmbeddedHistory implements History {
     await this.#upkeep.exclusive(() => this.#writing.run(() => this.#core.database.close()));
   }
 
-  /** Reads what memory holds of the database: series, their newest values, position and sequence. */
+  /** Runs `body` alone. What was gathered while a load is owed has series of another table: it is refused until the next `forget`. */
+  #write<T>(body: () => Promise<T>): Promise<T> {
+    return this.#writing.run(async () => {
+      if (this.#mustLoad) throw broughtBack();
+      return body();
+    });
+  }
+
+  /** Reads what memory holds of the database: series, their newest values, position and sequence. Owed until it succeeds. */
   async #load(): Promise<void> {
+    this.#mustLoad = true;
     const { database, series, options } = this.#core;
-    const connection = database.keeper;
-    await series.load(connection);
-    const meta = new Map(
-      (await rowsOf(connection, "select key, value::double as v from meta")).map((row) => [
-        row["key"],
-        numberOf(row["v"]),
-      ]),
-    );
-    const [partial] = await rowsOf(connection, "select count(*)::double as n from ledger_partial");
-    this.#ledgerRows = numberOf(partial?.["n"]);
+    // On a reader's connection: a backup may be on the one for upkeep.
+    const meta = await database.read(async (connection) => {
+      this.#ledgerRows = await countPartial(connection);
+      const found = await readMeta(connection);
+      await series.load(connection);
+      return found;
+    });
     this.#position = meta.get("position") ?? 0;
     this.#rebuildUntil = meta.get("rebuild_until") ?? 0;
     const find = (asked: readonly Asked[]): Promise<Found> => findStored(this.#core, asked);
@@ -290,6 +294,7 @@ export class EmbeddedHistory implements History {
       meta.get("last_sequence") ?? 0,
       this.#rebuildUntil,
     );
+    this.#mustLoad = false;
   }
 }
 

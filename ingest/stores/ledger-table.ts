@@ -48,6 +48,12 @@ export async function compactLedger(connection: DuckDBConnection): Promise<void>
   await connection.run("delete from ledger_partial");
 }
 
+/** How many partial sums wait to be folded. */
+export async function countPartial(connection: DuckDBConnection): Promise<number> {
+  const [row] = await rowsOf(connection, "select count(*)::double as n from ledger_partial");
+  return numberOf(row?.["n"]);
+}
+
 /** The sums of the days from `fromDay` to `toDay`, both included, of one device or all. */
 export async function readLedger(
   connection: DuckDBConnection,

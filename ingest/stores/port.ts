@@ -234,7 +234,7 @@ export interface History {
   release(values: Values): void;
   /** Judges gathered values in order, against history and each other, and numbers the stored ones. Must be followed by `commit` of the same, or `forget`. */
   identify(values: Values): Promise<void>;
-  /** Drops what `identify` remembered of a batch that wasn't committed. */
+  /** Drops what `identify` remembered of a batch that wasn't committed, and brings history back if it must. What was gathered before is to be gathered anew. */
   forget(): Promise<void>;
   commit(batch: HistoryBatch): Promise<void>;
   /** Stored values with sequence above `after`, oldest first, whole messages, at most about `limit`. For sinks and for rules after a crash. */

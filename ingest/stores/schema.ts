@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { ObiegError } from "../../devices/index.js";
-import { numberOf, rowsOf } from "./sql.js";
+import { numberOf, rowsOf, textOf } from "./sql.js";
 
 /** Version of the tables in `history.duckdb` and of the sealed files beside it. */
 export const historyFormat = 2;
@@ -75,4 +75,10 @@ export async function prepareSchema(connection: DuckDBConnection): Promise<boole
     );
   }
   return false;
+}
+
+/** What the table `meta` says, by key. */
+export async function readMeta(connection: DuckDBConnection): Promise<Map<string, number>> {
+  const rows = await rowsOf(connection, "select key, value::double as v from meta");
+  return new Map(rows.map((row) => [textOf(row["key"]), numberOf(row["v"])]));
 }

@@ -22,8 +22,8 @@ export interface Series extends SeriesName {
 
 /** The dimension of series: small numbers for (device, quantity, attributes), kept whole in memory. */
 export class SeriesTable {
-  readonly #byDevice = new Map<string, Map<string, Series[]>>();
-  readonly #byId = new Map<number, Series>();
+  #byDevice = new Map<string, Map<string, Series[]>>();
+  #byId = new Map<number, Series>();
   #unsaved: Series[] = [];
   #nextId = 1;
 
@@ -31,12 +31,21 @@ export class SeriesTable {
     return this.#byId.size;
   }
 
-  /** Reads the dimension, and the newest value of each series from hot rows and what sealing kept. */
+  /**
+   * Reads the dimension, and the newest value of each series from hot rows and what sealing kept.
+   * Guarantee: thrown means that the table is as it was. Series that it gave before are none of it afterwards.
+   */
   async load(connection: DuckDBConnection): Promise<void> {
-    this.#byDevice.clear();
-    this.#byId.clear();
+    const read = new SeriesTable();
+    await read.#fill(connection);
+    this.#byDevice = read.#byDevice;
+    this.#byId = read.#byId;
     this.#unsaved = [];
-    this.#nextId = 1;
+    this.#nextId = read.#nextId;
+  }
+
+  /** Reads into an empty table. */
+  async #fill(connection: DuckDBConnection): Promise<void> {
     const names = "select id, device, quantity, attributes from series";
     for await (const rows of rowsInTurn(connection, names)) {
       for (const row of rows) {
@@ -98,6 +107,15 @@ export class SeriesTable {
       else for (const list of quantities.values()) selected.push(...list);
     }
     return selected;
+  }
+
+  /** When the newest value of each device was received. */
+  heard(): Map<string, number> {
+    const heard = new Map<string, number>();
+    for (const { device, newest } of this.#byId.values())
+      if (newest && newest.receivedMs > (heard.get(device) ?? Number.NEGATIVE_INFINITY))
+        heard.set(device, newest.receivedMs);
+    return heard;
   }
 
   /** Series made since the last {@link saved}. */
