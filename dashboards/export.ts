@@ -79,32 +79,41 @@ async function* ndjsonOf(pages: AsyncIterable<readonly Row[]>): AsyncGenerator<s
 }
 
 /**
- * Answers with a whole list as a stream, page by page as the reader takes them.
+ * Opens a whole list as a stream of text, page by page as the reader takes them. Throws what the first page does.
  * Guarantee: at most a page or two in memory; a fault on the way breaks the connection, so half a list never looks whole.
  */
-export async function sendExport(
-  reply: FastifyReply,
+export async function openExport(
   format: "csv" | "ndjson",
-  name: string,
   columns: readonly string[],
   pages: AsyncIterable<readonly Row[]>,
-): Promise<FastifyReply> {
+): Promise<Readable> {
   const iterator = pages[Symbol.asyncIterator]();
-  const first = await iterator.next();
+  let first: IteratorResult<readonly Row[]> | undefined = await iterator.next();
   const all = async function* (): AsyncGenerator<readonly Row[]> {
-    if (!first.done) yield first.value;
     for (;;) {
-      const page = await iterator.next();
+      const page = first ?? (await iterator.next());
+      // Else the first page would be kept until the reader has taken the last.
+      first = undefined;
       if (page.done) return;
       yield page.value;
     }
   };
   const text = format === "csv" ? csvOf(all(), columns) : ndjsonOf(all());
+  return Readable.from(text, { objectMode: true, highWaterMark: 1 });
+}
+
+/** Answers with an opened export, as a file `name`. */
+export function sendExport(
+  reply: FastifyReply,
+  format: "csv" | "ndjson",
+  name: string,
+  text: Readable,
+): FastifyReply {
   const type = format === "csv" ? "text/csv; charset=utf-8; header=present" : "application/x-ndjson";
   return reply
     .header("content-type", type)
     .header("content-disposition", `attachment; filename="${name}.${format}"`)
-    .send(Readable.from(text, { objectMode: true, highWaterMark: 1 }));
+    .send(text);
 }
 
 /** Follows `next` from page to page. */

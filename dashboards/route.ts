@@ -5,7 +5,8 @@ import { z } from "zod";
 import type { IngestView } from "../ingest/index.js";
 import { auditOf } from "./access.js";
 import { type Page, pageOf, problemSchema } from "./api.js";
-import { formatOf, pagesOf, sendExport } from "./export.js";
+import { formatOf, openExport, pagesOf, sendExport } from "./export.js";
+import type { ExportLimit } from "./export-limit.js";
 import type { Feed } from "./feed.js";
 import type { LoginLimit } from "./login-limit.js";
 import { HttpProblem } from "./problem.js";
@@ -26,6 +27,8 @@ export interface HttpLimits {
   loginsPerUser: number;
   /** Connections at once. */
   connections: number;
+  /** Exports under way at once. */
+  exports: number;
   /** Live feeds at once; bytes that one may lag behind; events kept for those who come back. */
   feeds: number;
   feedLagBytes: number;
@@ -41,6 +44,7 @@ export const defaultHttpLimits: HttpLimits = {
   loginsPerAddress: 30,
   loginsPerUser: 10,
   connections: 1_000,
+  exports: 8,
   feeds: 100,
   feedLagBytes: 1_048_576,
   feedEvents: 2_000,
@@ -70,6 +74,7 @@ export interface RouteParts {
   users: Users;
   feed: Feed;
   loginLimit: LoginLimit;
+  exportLimit: ExportLimit;
   limits: HttpLimits;
   clock: () => number;
 }
@@ -126,10 +131,10 @@ const exportPage = 10_000;
 
 /**
  * Answers with one page as JSON, or, as `Accept` asks, with all from `cursor` on as CSV or NDJSON.
- * An export is put into the audit.
+ * An export is put into the audit. Throws `too-many-exports`.
  */
 export async function answerList<T extends object>(
-  { users }: RouteParts,
+  { users, exportLimit }: RouteParts,
   request: FastifyRequest,
   reply: FastifyReply,
   list: ListParts<T>,
@@ -137,11 +142,21 @@ export async function answerList<T extends object>(
   const format = formatOf(request);
   reply.header("vary", "accept");
   if (format === "json") return list.read(list.cursor, list.limit);
-  const query = request.url.split("?", 2)[1] ?? "";
-  await users.audit.record(auditOf(request, `${list.name}.export`, query, { format }));
-  const pages = pagesOf((cursor) => list.read(cursor, exportPage), list.cursor);
-  const rows = pages as unknown as AsyncIterable<readonly Readonly<Record<string, unknown>>[]>;
-  return sendExport(reply, format, list.name, list.columns, rows) as unknown as Promise<Page<T>>;
+  const leave = exportLimit.enter();
+  try {
+    const query = request.url.split("?", 2)[1] ?? "";
+    await users.audit.record(auditOf(request, `${list.name}.export`, query, { format }));
+    const pages = pagesOf((cursor) => list.read(cursor, exportPage), list.cursor);
+    const rows = pages as unknown as AsyncIterable<readonly Readonly<Record<string, unknown>>[]>;
+    const text = await openExport(format, list.columns, rows);
+    text.once("end", leave);
+    // At a fault, and when the reader has gone; not before a page under way was read.
+    text.once("close", leave);
+    return sendExport(reply, format, list.name, text) as unknown as Page<T>;
+  } catch (error) {
+    leave();
+    throw error;
+  }
 }
 
 /** The page of a list that is all in memory; the cursor is where it goes on. Throws `bad-cursor`. */

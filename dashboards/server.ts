@@ -9,6 +9,7 @@ import { ObiegError } from "../devices/index.js";
 import type { IngestView } from "../ingest/index.js";
 import { guard } from "./access.js";
 import { docsRoutes } from "./docs.js";
+import { makeExportLimit } from "./export-limit.js";
 import { makeFeed } from "./feed.js";
 import { watchConnections } from "./hang-ups.js";
 import { makeLoginLimit } from "./login-limit.js";
@@ -124,7 +125,8 @@ export async function buildServer(options: ServerParts): Promise<Api> {
   });
 
   const window = { perAddress: limits.loginsPerAddress, perUser: limits.loginsPerUser, windowMs: 900_000 };
-  const parts: RouteParts = { view, users, feed, limits, clock, loginLimit: makeLoginLimit(window, clock) };
+  const [loginLimit, exportLimit] = [makeLoginLimit(window, clock), makeExportLimit(limits.exports)];
+  const parts: RouteParts = { view, users, feed, limits, clock, loginLimit, exportLimit };
   healthRoutes(app, parts);
   await app.register(
     async (scope) => {
