@@ -62,7 +62,7 @@ const ringBytes = 8_388_608;
  * Makes the feed of `view`.
  * Readings and quarantine are gathered between flushes, the newest of each series; alerts go at once.
  * Guarantee: bounded in events, bytes and clients; a client that lags is cut off, and resumes by `Last-Event-ID`;
- * one that was away for too long is told so by an event `reset`.
+ * one that was away for too long, or for too much, is told so by an event `reset`.
  */
 export function makeFeed(view: IngestView, limits: FeedLimits): Feed {
   const run = randomBytes(4).toString("hex");
@@ -131,16 +131,15 @@ export function makeFeed(view: IngestView, limits: FeedLimits): Feed {
     time: isoOf(timeMs),
   });
 
-  /** What a client that comes back has missed; undefined when it can't be told any more. */
+  /** What a client that comes back has missed; undefined when it can't be told any more, or is more than a client may lag. */
   const missed = (lastId: string, wanted: ReadonlySet<Topic>): string | undefined => {
     const [, epoch, number] = /^([0-9a-f]{8})-(\d{1,15})$/.exec(lastId) ?? [];
     const last = Number(number);
     const oldest = ring[0]?.n ?? count + 1;
     if (epoch !== run || last > count || last < oldest - 1) return undefined;
-    return ring
-      .filter(({ n, topic }) => n > last && wanted.has(topic))
-      .map(({ text }) => text)
-      .join("");
+    const texts = ring.filter(({ n, topic }) => n > last && wanted.has(topic)).map(({ text }) => text);
+    const length = texts.reduce((sum, text) => sum + text.length, 0);
+    return length > limits.feedLagBytes ? undefined : texts.join("");
   };
   const overview = async (): Promise<string> =>
     `event: overview\ndata: ${JSON.stringify(overviewOf(view, await view.overview()))}\n\n`;

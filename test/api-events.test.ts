@@ -147,6 +147,24 @@ test("who was away for too long, or since before a restart, is told to read anew
   }
 });
 
+test("who missed more than it may lag is told to read anew, and has no more waiting than any other", () => {
+  const id = /^id: (\S+)$/m.exec(read(open()))?.[1];
+  const series = Array.from({ length: 30 }, (_, n) => ({ ...stored(1), device: `bin-${n}` }));
+  const publish = (): void => {
+    view.emit({ topic: "readings", values: series });
+    feed.flush();
+  };
+  publish();
+  alert("a1");
+  expect(eventsIn(read(open(id))).map(({ event }) => event)).toEqual(["readings", "alerts"]);
+  for (let n = 0; n < 3; n += 1) publish();
+  const again = open(id);
+  expect(again.readableLength).toBeLessThan(1_000);
+  const [reset, ...more] = eventsIn(read(again));
+  expect([reset?.event, more]).toEqual(["reset", []]);
+  again.destroy();
+});
+
 test("a connection that breaks before its first event resumes from where it was opened", () => {
   const hello = read(open());
   const id = /^id: (\S+)$/m.exec(hello)?.[1];
