@@ -1,12 +1,11 @@
 import { getEventListeners } from "node:events";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, test } from "vitest";
 import { openMqtt } from "../ingest/alerts/mqtt.js";
 import type { OutboxEntry, Sender } from "../ingest/alerts/port.js";
 import { openWebhook } from "../ingest/alerts/webhook.js";
 import { FaultServer, secret } from "./alerts-fixture.js";
 import { startMs } from "./rules-fixture.js";
+import { collect } from "./support/heap.js";
 
 /** A channel under test with a receiver that can be told to fail. */
 interface Subject {
@@ -60,8 +59,6 @@ async function mqttSubject(): Promise<Subject> {
 
 /** Collects garbage until none of the objects is left, ten times at most; gives how many are. */
 async function leftOf(objects: readonly WeakRef<object>[]): Promise<number> {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
   const left = (): number => objects.filter((object) => object.deref() !== undefined).length;
   for (let n = 0; n < 10 && left() > 0; n += 1) {
     // An object that was looked at stays until the turn is over.

@@ -2,15 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { generate, type Packet } from "mqtt-packet";
 import { expect, test } from "vitest";
 import { connectPacket, openFrontDoor, subscribePacket } from "./support/front-door.js";
+import { collect } from "./support/heap.js";
 import { until } from "./support/obieg.js";
-
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
 
 test("small retained messages, and small ones for who is away, take the memory that they are counted as", async () => {
   const dir = mkdtempSync(join(tmpdir(), "obieg-door-"));

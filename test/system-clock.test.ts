@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { secrets, testCity } from "./support/city.js";
+import { fakeClock } from "./support/fake-clock.js";
 import { type Hook, startHook } from "./support/hook.js";
 import { makeFolder, type Obieg, removeFolder, startObieg, until } from "./support/obieg.js";
 
@@ -10,9 +11,6 @@ const rule =
   '{ id: bin-full, kind: threshold, class: bin, quantity: fill_percent, above: 90, for: 1m, severity: warning, title: { pl: "Pełny", en: "Full" } }';
 const silent =
   '{ id: bin-silent, kind: silent, class: bin, times: 2, severity: warning, title: { pl: "Milczy", en: "Silent" } }';
-const library = readdirSync("/usr/lib")
-  .map((name) => join("/usr/lib", name, "faketime/libfaketimeMT.so.1"))
-  .find((file) => existsSync(file));
 const dir = makeFolder();
 const clockFile = join(dir, "clock");
 let hook: Hook;
@@ -30,10 +28,7 @@ beforeAll(async () => {
     city: testCity({ rules: [rule, silent], hookUrl: hook.url }),
     env: {
       ...secrets,
-      LD_PRELOAD: library ?? "",
-      FAKETIME_TIMESTAMP_FILE: clockFile,
-      FAKETIME_NO_CACHE: "1",
-      DONT_FAKE_MONOTONIC: "1",
+      ...fakeClock({ FAKETIME_TIMESTAMP_FILE: clockFile, FAKETIME_NO_CACHE: "1" }),
     },
   });
   bin = await connectAsync(`mqtt://127.0.0.1:${obieg.mqttPort}`, {

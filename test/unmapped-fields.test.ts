@@ -1,13 +1,9 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { JournalMessage } from "../devices/index.js";
 import { openState, type StateStore } from "../ingest/stores/state.js";
 import { type Unmapped, UnmappedBook, type UnmappedSighting } from "../ingest/unmapped.js";
+import { collect } from "./support/heap.js";
 import { makeFolder, removeFolder } from "./support/obieg.js";
-
-setFlagsFromString("--expose-gc");
-const gc = runInNewContext("gc") as () => void;
 
 let dir: string;
 let state: StateStore;
@@ -68,12 +64,12 @@ test("of long names that formats have cut already no more than the cut stays in 
       book.count([found(whole.slice(0, 200))]);
     }
   };
-  gc();
+  collect();
   const before = process.memoryUsage().heapUsed;
   count();
   await book.save();
   count();
-  gc();
+  collect();
   expect(book.list()).toHaveLength(200);
   expect((process.memoryUsage().heapUsed - before) / 1e6).toBeLessThan(5);
 });
