@@ -53,6 +53,11 @@ test.each<[string, Answer, RegExp]>([
   ["500", { status: 500, body: "broken" }, /^answered 500: broken$/],
   ["401", { status: 401, body: "unauthorized access" }, /^answered 401: unauthorized access$/],
   ["403", { status: 403 }, /^answered 403/],
+  [
+    "a page of something else",
+    { status: 200, body: "Log in" },
+    /^answered 200: InfluxDB answers 204, is this its address/,
+  ],
   ["404", { status: 404, body: "bucket not found" }, /^answered 404: bucket not found$/],
   ["a cut connection", "close", /^unreachable: /],
   ["silence", "hang", /^unreachable: /],
@@ -170,6 +175,24 @@ test("a batch of which the server wants no point is passed over after a sample, 
   expect(server.requests.length).toBeLessThan(150);
   expect(sink.offenders({ limit: 5_000 }).items).toHaveLength(1_000);
 });
+
+test.each([33, 40, 700, 1_000])(
+  "of a batch that begins with %i refused values the rest is written",
+  async (bad) => {
+    const { b, server } = await bench();
+    for (let n = 0; n < 2_000; n += 1)
+      b.history.add(n < bad ? { quantity: "pressure_kpa", value: n } : { value: n });
+    server.decide = (lines) =>
+      lines.some((line) => line.includes("pressure_kpa"))
+        ? { status: 400, body: "field type conflict" }
+        : "take";
+    const sink = b.open(server.url);
+    sink.start();
+    await until("passed", () => sink.status.lag === 0);
+    expect(new Set(server.taken).size).toBe(2_000 - bad);
+    expect(sink.status).toMatchObject({ written: 2_000 - bad, offended: bad });
+  },
+);
 
 test("a name that line protocol can't carry costs its neighbours nothing", async () => {
   const { b, server } = await bench(3);

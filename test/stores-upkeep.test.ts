@@ -46,6 +46,23 @@ test("a consumer that has fallen behind holds its rows back from sealing, but no
   await history.close();
 });
 
+test("what comes from long ago while a consumer is behind waits for it as long as what is from today", async () => {
+  const { history, clock } = await openTestHistory({ holdDays: 10 });
+  const then = noonMs - 40 * dayMs;
+  history.holdFor("influx", 0);
+  await take(history, [
+    valueAt(then, 1, { receivedMs: noonMs }),
+    valueAt(then + 900_000, 2, { receivedMs: noonMs }),
+  ]);
+  expect((await history.maintain(clock.nowMs)).sealedDays).toEqual([]);
+  expect((await history.after(0, 10)).count).toBe(2);
+  history.holdFor("influx", 1);
+  expect((await history.maintain(clock.nowMs)).sealedDays).toEqual([]);
+  history.holdFor("influx", 2);
+  expect((await history.maintain(clock.nowMs)).sealedDays).toHaveLength(1);
+  await history.close();
+});
+
 test("what comes for a due day while the one before is sealed stays readable by sequence for who hasn't passed it", async () => {
   let onSeal = (): void => undefined;
   const { history, clock } = await openTestHistory({

@@ -1,4 +1,5 @@
 import { ObiegError, type RegistryView } from "../../devices/index.js";
+import { InfluxBatches, type PartResult, type Tally } from "./influx-batches.js";
 import { InfluxEncoder, type InfluxPoint } from "./influx-line.js";
 import { InfluxWriter, type WriteResult } from "./influx-writer.js";
 import type { History, OffendingValue, Page, Sink, StateStore, StoredValues } from "./port.js";
@@ -41,26 +42,15 @@ const defaultBatchValues = 20_000;
 const newsDelayMs = 3_000;
 /** While the works are behind, a batch is followed by a pause of so many times what it took: history goes first. */
 const giveWay = 8;
-/** So many refusals in a batch without one point accepted, and the settings are suspected. */
-const suspiciousRefusals = 32;
-
 function realTimer(delayMs: number, done: () => void): () => void {
   const timer = setTimeout(done, delayMs);
   return () => clearTimeout(timer);
 }
 
-/** What one batch came to. */
-interface Tally {
-  accepted: number;
-  offenders: OffendingValue[];
-  /** True once a probe showed that settings are right though everything was refused. */
-  isProbed: boolean;
-}
-
 class InfluxFeed implements Sink {
   readonly name = "influxdb";
   readonly #options: InfluxSinkOptions;
-  readonly #encoder: InfluxEncoder;
+  readonly #batches: InfluxBatches;
   readonly #writer: InfluxWriter;
   readonly #states;
   readonly #offenders;
@@ -77,8 +67,13 @@ class InfluxFeed implements Sink {
   constructor(options: InfluxSinkOptions) {
     this.#options = options;
     const { url, token, org, bucket, timeoutMs = 10_000 } = options;
-    this.#encoder = new InfluxEncoder(options.registry);
     this.#writer = new InfluxWriter({ url, token, org, bucket, timeoutMs });
+    this.#batches = new InfluxBatches({
+      encoder: new InfluxEncoder(options.registry),
+      write: (part) => this.#send(part),
+      untilProbed: () => this.#untilProbed(),
+      clock: options.clock ?? Date.now,
+    });
     this.#states = options.state.table<SinkState>("sinks");
     this.#offenders = options.state.table<OffendingValue, number>("sink-offenders");
     this.#now = this.#states.get(this.name) ?? { version: 1, position: 0, written: 0, offended: 0 };
@@ -141,7 +136,7 @@ class InfluxFeed implements Sink {
         const { lastSequence } = values;
         if (history.lastSequence > lastSequence)
           ahead = history.after(lastSequence, batchValues).catch(() => undefined);
-        const tally = await this.#writeAll(values);
+        const tally = await this.#batches.write(values);
         if (!tally) break;
         // The position goes to the disk while the next batch is on its way: after a crash that one is written again.
         await saving;
@@ -163,61 +158,6 @@ class InfluxFeed implements Sink {
     await saving?.catch(() => undefined);
   }
 
-  /** Writes a batch until nothing of it is owed; undefined when stopped before. */
-  async #writeAll(values: StoredValues): Promise<Tally | undefined> {
-    const tally: Tally = { accepted: 0, offenders: [], isProbed: false };
-    const points = this.#encoder.encode(values);
-    const writable = points.filter((point) => point.line !== undefined);
-    for (const point of points) {
-      if (point.line === undefined) this.#offend(point, "a name that line protocol can't carry", tally);
-    }
-    const pending: InfluxPoint[][] = writable.length > 0 ? [writable] : [];
-    for (let part = pending.pop(); part; part = pending.pop()) {
-      const result = await this.#send(part);
-      if (!result) return undefined;
-      if (result.kind === "accepted") {
-        tally.accepted += part.reduce((sum, { from, to }) => sum + to - from, 0);
-        continue;
-      }
-      const halves = await this.#divide(part, result.words, tally);
-      if (!halves) return undefined;
-      pending.push(...halves);
-    }
-    return tally;
-  }
-
-  /** Splits what was refused; a single value is passed over. Halves come out last first. Undefined when stopped. */
-  async #divide(
-    part: readonly InfluxPoint[],
-    words: string,
-    tally: Tally,
-  ): Promise<InfluxPoint[][] | undefined> {
-    const [first] = part;
-    if (!first) return [];
-    const isAllRefused = tally.accepted === 0 && tally.offenders.length >= suspiciousRefusals;
-    if (isAllRefused) {
-      if (!tally.isProbed && !(await this.#untilProbed())) return undefined;
-      if (tally.isProbed) {
-        // Settings are right and a sample was refused point by point: the rest goes the same way.
-        for (const point of part) this.#offend(point, words, tally);
-        return [];
-      }
-      tally.isProbed = true;
-    }
-    if (part.length > 1) {
-      const middle = part.length >> 1;
-      return [part.slice(middle), part.slice(0, middle)];
-    }
-    if (first.to - first.from > 1) {
-      return this.#encoder
-        .single(first)
-        .map((point) => [point])
-        .reverse();
-    }
-    this.#offend(first, words, tally);
-    return [];
-  }
-
   /** Waits until a write without points is taken. False when stopped. */
   async #untilProbed(): Promise<boolean> {
     const result = await this.#persist(async () => {
@@ -229,15 +169,13 @@ class InfluxFeed implements Sink {
     return result !== undefined;
   }
 
-  #send(part: readonly InfluxPoint[]): Promise<Exclude<WriteResult, { kind: "waits" }> | undefined> {
+  #send(part: readonly InfluxPoint[]): Promise<PartResult | undefined> {
     const lines = part.map((point) => point.line ?? "");
     return this.#persist(() => this.#writer.write(lines));
   }
 
   /** Tries until there is an answer about the points; undefined when stopped. */
-  async #persist(
-    attempt: () => Promise<WriteResult>,
-  ): Promise<Exclude<WriteResult, { kind: "waits" }> | undefined> {
+  async #persist(attempt: () => Promise<WriteResult>): Promise<PartResult | undefined> {
     for (let failures = 1; !this.#isStopped; failures += 1) {
       const result = await attempt();
       if (this.#isStopped) return undefined;
@@ -256,14 +194,6 @@ class InfluxFeed implements Sink {
   #setFault(fault: string): void {
     if (this.#fault !== fault) this.#options.log.warn({ sink: this.name }, fault);
     this.#fault = fault;
-  }
-
-  #offend(point: InfluxPoint, words: string, tally: Tally): void {
-    const { clock = Date.now } = this.#options;
-    for (let row = point.from; row < point.to; row += 1) {
-      const { sequence, device, quantity, timeMs, value } = point.values.at(row);
-      tally.offenders.push({ sequence, device, quantity, timeMs, value, words, atMs: clock() });
-    }
   }
 
   async #save(position: number, { accepted, offenders }: Tally): Promise<void> {

@@ -97,12 +97,14 @@ function resultOf(error: unknown, token: string): WriteResult {
     return { kind: "waits", fault: `unreachable: ${fault}`.slice(0, 300), retryAfterMs: 0 };
   }
   const { statusCode } = error;
-  if (statusCode >= 200 && statusCode < 300) return { kind: "accepted" };
   const words = (error.body ?? error.message).replaceAll(token, "(token)").trim().slice(0, 300);
   if (refusals.has(statusCode)) return { kind: "refused", words: `${statusCode}: ${words}` };
+  // Something else in the way, a page to log in, says that all is well too.
+  const isOther = statusCode >= 200 && statusCode < 300;
+  const said = isOther ? "InfluxDB answers 204, is this its address?" : words;
   return {
     kind: "waits",
-    fault: `answered ${statusCode}: ${words}`,
+    fault: `answered ${statusCode}: ${said}`,
     retryAfterMs: retryAfterMs(error.headers?.["retry-after"]),
   };
 }

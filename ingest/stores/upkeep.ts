@@ -40,7 +40,7 @@ export class Upkeep {
     this.#workshop = new Workshop(core);
   }
 
-  /** Rows above a consumer's sequence stay hot (and readable by `after`) until it has passed them, at most `holdDays`. */
+  /** Rows above a consumer's sequence stay hot (and readable by `after`) until it has passed them, at most `holdDays` from their receipt. */
   hold(consumer: string, sequence: number): void {
     this.#holds.set(consumer, sequence);
   }
@@ -153,21 +153,24 @@ export class Upkeep {
   async #dueDays(nowMs: number, upTo: number): Promise<LocalDay[]> {
     const { database, zone, options } = this.#core;
     const before = sealedBefore(this.#core, nowMs);
-    const held = Math.min(Number.POSITIVE_INFINITY, ...this.#holds.values());
+    const held = Math.min(Number.MAX_SAFE_INTEGER, ...this.#holds.values());
     const rows = await database.keep((connection) =>
       rowsOf(
         connection,
-        `select ("time" // 900000 * 900000)::double as t, max(sequence)::double as s from readings where "time" < ${before} and sequence <= ${upTo} group by 1 order by 1`,
+        `select ("time" // 900000 * 900000)::double as t, (min(received) filter (where sequence > ${held}))::double as r from readings where "time" < ${before} and sequence <= ${upTo} group by 1 order by 1`,
       ),
     );
-    const due = new Map<string, { day: LocalDay; newest: number }>();
+    /** Days by name, each with the first receipt of what a consumer waits for; infinite when none does. */
+    const ended = new Map<string, { day: LocalDay; waitsSinceMs: number }>();
     for (const row of rows) {
       const day = zone.at(numberOf(row["t"]));
-      const newest = Math.max(due.get(day.day)?.newest ?? 0, numberOf(row["s"]));
-      due.set(day.day, { day, newest });
+      const sinceMs = row["r"] === null ? Number.POSITIVE_INFINITY : numberOf(row["r"]);
+      const waitsSinceMs = Math.min(ended.get(day.day)?.waitsSinceMs ?? sinceMs, sinceMs);
+      ended.set(day.day, { day, waitsSinceMs });
     }
-    return [...due.values()]
-      .filter(({ day, newest }) => newest <= held || day.toMs < nowMs - options.holdDays * dayMs)
+    const lapsedMs = nowMs - options.holdDays * dayMs;
+    return [...ended.values()]
+      .filter(({ waitsSinceMs }) => waitsSinceMs === Number.POSITIVE_INFINITY || waitsSinceMs < lapsedMs)
       .map(({ day }) => day);
   }
 
