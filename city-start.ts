@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Logger } from "pino";
 import {
   demoCityFile,
@@ -18,6 +19,7 @@ import {
 } from "./devices/index.js";
 import type { EmbeddedHistory } from "./ingest/stores/history.js";
 import type { StateStore } from "./ingest/stores/state.js";
+import { sealedFilesIn } from "./ingest/stores/upkeep.js";
 import { Zone } from "./ingest/stores/zone.js";
 
 /** The city file as it was applied last, and the registry's revision after it. */
@@ -49,6 +51,8 @@ async function applyFile(
 
 /** What a city is made of at a start. */
 export interface CityStart {
+  /** Data folder. */
+  data: string;
   /** The city file given. */
   file: string | undefined;
   /** End of the demo's past, when the demo is wanted where there is no city at all. */
@@ -59,13 +63,16 @@ export interface CityStart {
 
 /**
  * Applies the city file given, or the demo's when there is no city at all and the demo is wanted.
- * Gives what the demo is played with; undefined when the city isn't the demo's. Throws `city-invalid`.
+ * Gives what the demo is played with; undefined when the city isn't the demo's. Throws `city-invalid`,
+ * and `time-zone-kept` for another time zone than that of sealed days; from here on for any other than the one that it starts with.
  */
 export async function applyCity(
   registry: CityRegistry,
   state: StateStore,
-  { file, demoNowMs, build }: CityStart,
+  { data, file, demoNowMs, build }: CityStart,
 ): Promise<DemoFleet | undefined> {
+  if (registry.revision > 0 && sealedFilesIn(join(data, "history")).length > 0)
+    registry.keepTimeZone("give a city of another zone a data folder of its own (--data)");
   // The service plays the demo itself: unlike a device it has no other place to keep its secret at than the data folder.
   const secrets = () => state.table<string, string>("demo-secret");
   if (file !== undefined) await applyFile(registry, state, file, build);
@@ -75,6 +82,9 @@ export async function applyCity(
     const city = readCityFile(demoCityFile(), { ...process.env, OBIEG_DEMO_SECRET: secret });
     await registry.applyDemo(city, (device) => demoDeviceSinceMs(device, demoNowMs));
   }
+  registry.keepTimeZone(
+    "stop the service and start it with this file (--city); once days are sealed, with a data folder of its own (--data)",
+  );
   return registry.city.demo
     ? { devices: registry.devices(), secret: secrets().get("secret") ?? "" }
     : undefined;

@@ -137,6 +137,10 @@ export async function runProgram(works: WorksThread | undefined): Promise<never>
     const coded = error instanceof ObiegError;
     process.stderr.write(`obieg: ${coded ? `${error.code}: ` : ""}${(error as Error).message}\n`);
     if (!coded && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
-    process.exit(coded && ["config-invalid", "city-invalid", "config-missing"].includes(error.code) ? 2 : 1);
+    process.exit(
+      coded && ["config-invalid", "city-invalid", "config-missing", "time-zone-kept"].includes(error.code)
+        ? 2
+        : 1,
+    );
   }
 }

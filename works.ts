@@ -59,6 +59,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
     undo.push(() => state.close());
     const registry = openRegistry(state, clock);
     const demoFleet = await applyCity(registry, state, {
+      data: config.data,
       file: config.city,
       demoNowMs: options.demo ? clock() : undefined,
       build: readBuild(),

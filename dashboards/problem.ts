@@ -54,6 +54,7 @@ export const statusOf: Readonly<Record<string, number>> = {
   "password-missing": 400,
   "password-too-short": 400,
   "series-too-long": 400,
+  "time-zone-kept": 409,
   "token-exists": 409,
   "token-too-short": 400,
   "too-many-tokens": 409,

@@ -2,6 +2,7 @@ import type { Database } from "lmdb";
 import { canonical } from "./canonical.js";
 import type { Channel } from "./channel.js";
 import type { CityFile } from "./city.js";
+import { checkTimeZone, type CityEntry, emptyCity } from "./city-entry.js";
 import { cityText } from "./city-text.js";
 import { checkDevice } from "./device.js";
 import { ObiegError } from "./error.js";
@@ -19,16 +20,7 @@ export interface RegistryStore {
   transaction<T>(body: () => T): Promise<T>;
 }
 
-interface CityEntry {
-  name: string;
-  timeZone: string;
-  language: "pl" | "en";
-  /** True for the demo's city: its numbers are made by the simulator. */
-  demo: boolean;
-}
-
 type Entries = Map<string, unknown>;
-const emptyCity: CityEntry = { name: "", timeZone: "Europe/Warsaw", language: "pl", demo: false };
 
 /** Devices, places, credentials, rules and channels of a city: the truth in the data folder, mirrored in memory. */
 export class CityRegistry implements RegistryView {
@@ -43,6 +35,8 @@ export class CityRegistry implements RegistryView {
   #identified = new Map<string, DeviceEntry>();
   #sources: readonly SourceEntry[] = [];
   #writing: Promise<unknown> = Promise.resolve();
+  /** What to do for another time zone, once it is kept. */
+  #zoneRemedy: string | undefined;
 
   constructor(store: RegistryStore, clock: () => number) {
     this.#store = store;
@@ -121,12 +115,17 @@ export class CityRegistry implements RegistryView {
     return () => this.#listeners.delete(listener);
   }
 
-  /** What {@link apply} would change. */
+  /** From now on a city of another time zone is refused with this remedy. */
+  keepTimeZone(remedy: string): void {
+    this.#zoneRemedy = remedy;
+  }
+
+  /** What {@link apply} would change. Throws `time-zone-kept`. */
   async diff(city: CityFile): Promise<RegistryDiff> {
     return this.#compare(await this.#wanted(city, false, this.#clock));
   }
 
-  /** Makes the registry what the file says: entries that it doesn't name are removed. New devices report since now. */
+  /** Makes the registry what the file says: entries that it doesn't name are removed. New devices report since now. Throws `time-zone-kept`. */
   apply(city: CityFile, who: string): Promise<RegistryDiff> {
     return this.#change(who, () => this.#wanted(city, false, this.#clock));
   }
@@ -243,6 +242,7 @@ export class CityRegistry implements RegistryView {
     demo: boolean,
     since: (device: CityFile["devices"][number]) => number,
   ): Promise<Entries> {
+    if (this.#zoneRemedy !== undefined) checkTimeZone(this.city, city.city, this.#zoneRemedy);
     const wanted: Entries = new Map<string, unknown>([["city/", { ...city.city, demo }]]);
     for (const place of city.places) wanted.set(`place/${place.id}`, place);
     for (const { every, ...device } of city.devices) {

@@ -42,7 +42,12 @@ async function start(build = "a"): Promise<boolean> {
   const hash = (): unknown => state.table<{ hash: string }>("city-file").get("applied")?.hash;
   const before = hash();
   registry = openRegistry(state, () => 1_000);
-  await applyCity(registry, state, { file: join(folder, "city.yaml"), demoNowMs: undefined, build });
+  await applyCity(registry, state, {
+    data: folder,
+    file: join(folder, "city.yaml"),
+    demoNowMs: undefined,
+    build,
+  });
   return hash() !== before;
 }
 const hashOf = (user: string): string =>

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { EmbeddedHistory } from "../ingest/stores/history.js";
+import { type EmbeddedHistory, openHistory } from "../ingest/stores/history.js";
 import type { SeriesQuery } from "../ingest/stores/port.js";
 import { noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
 
@@ -247,4 +247,26 @@ test("a backup taken while values come in opens with the answers of one instant"
   await expect(history.backup(dir)).rejects.toMatchObject({ code: "backup-not-empty" });
   await copy.close();
   await history.close();
+});
+
+test("days that were sealed in another time zone are refused, those of a zone whose rules changed since stay whole", async () => {
+  const { history, options, dir } = await openTestHistory();
+  const [winter, summer] = [Date.parse("2026-02-01T23:15:00Z"), Date.parse("2026-06-03T22:15:00Z")];
+  await take(history, [valueAt(winter, 1), valueAt(summer, 2)]);
+  expect((await history.maintain(noonMs)).sealedDays).toEqual(["2026-02-02", "2026-06-04"]);
+  await history.close();
+  await expect(openHistory({ ...options, timeZone: "America/New_York" })).rejects.toMatchObject({
+    code: "history-time-zone",
+    message: expect.stringMatching(/America\/New_York \(2026-02-02 begins at 2026-02-01T23:00:00\.000Z\)/),
+  });
+  // As Warsaw without summer time: 4 June begins an hour later.
+  const again = await openTestHistory({ dir, timeZone: "Africa/Algiers" });
+  const late = Date.parse("2026-06-04T10:00:00Z");
+  await take(again.history, [valueAt(late, 3, { message: 3, receivedMs: noonMs })]);
+  expect((await again.history.maintain(noonMs)).resealedDays).toEqual(["2026-06-04"]);
+  const found = await again.history.readings({ fromMs: winter, toMs: late + 1, limit: 10 });
+  const early = await again.history.readings({ fromMs: summer, toMs: summer + 1, limit: 10 });
+  expect(early.items).toHaveLength(1);
+  expect(new Set(found.items.map(({ timeMs }) => timeMs))).toEqual(new Set([winter, summer, late]));
+  await again.history.close();
 });

@@ -6,6 +6,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { ObiegError } from "../../devices/index.js";
 import type { HistoryStatus } from "./port.js";
 import { numberOf, rowsOf, textOf } from "./sql.js";
+import type { Zone } from "./zone.js";
 
 /** A sealed day as the manifest holds it. */
 export interface SealedDay {
@@ -52,6 +53,20 @@ export async function readDays(
     toMs: numberOf(row["until"]),
     demo: row["demo"] === true,
   }));
+}
+
+/**
+ * Makes sure that days were sealed in this zone, or in one with the same days.
+ * Throws `history-time-zone` when none of them begins as it does there.
+ */
+export function checkDays(days: readonly SealedDay[], zone: Zone): void {
+  const [first] = days;
+  if (!first || days.some(({ day, fromMs }) => zone.day(day).fromMs === fromMs)) return;
+  const began = new Date(first.fromMs).toISOString();
+  throw new ObiegError(
+    "history-time-zone",
+    `none of the ${days.length} sealed days was sealed in the time zone ${zone.name} (${first.day} begins at ${began}): start with a city file (--city) whose city.timeZone is the one that they were sealed in`,
+  );
 }
 
 /** SHA-256 of a file, in hex. */

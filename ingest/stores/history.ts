@@ -300,7 +300,7 @@ export class EmbeddedHistory implements History {
 
 /**
  * Opens the embedded history in a data folder, making it when the folder is new.
- * Throws `history-open` (damaged or in use), `history-format` (written by a newer version).
+ * Throws `history-open` (damaged or in use), `history-format` (written by a newer version), `history-time-zone` (its days are another zone's).
  */
 export async function openHistory(options: HistoryOptions): Promise<EmbeddedHistory> {
   mkdirSync(join(options.dir, "history"), { recursive: true });

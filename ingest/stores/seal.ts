@@ -98,7 +98,9 @@ async function writeFile(core: HistoryCore, workshop: Workshop, order: SealOrder
     throw error;
   }
   await sync(dirname(path));
-  const { fromMs, toMs } = day;
+  // A zone's rules may have changed since: what the former file holds stays in reach.
+  const fromMs = Math.min(day.fromMs, former?.fromMs ?? day.fromMs);
+  const toMs = Math.max(day.toMs, former?.toMs ?? day.toMs);
   const bytes = statSync(path).size;
   const sealed = { day: day.day, revision, file, rows, bytes, sha256, fromMs, toMs, demo: order.demo };
   await files.trust(sealed);

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { ObiegError } from "../../devices/index.js";
 import { type HistoryCore, dayMs } from "./core.js";
-import { readDays, type SealedDay } from "./days.js";
+import { checkDays, readDays, type SealedDay } from "./days.js";
 import { compactLedger } from "./ledger-table.js";
 import { Lock } from "./lock.js";
 import type { HistoryStatus, MaintenanceReport } from "./port.js";
@@ -87,12 +87,13 @@ export class Upkeep {
 
   /**
    * Removes what a crash has left: unfinished files, and revisions that no manifest names though the day's rows stand elsewhere.
-   * A file that may be the only place of its rows is never touched.
+   * A file that may be the only place of its rows is never touched. Throws `history-time-zone`.
    */
   async tidy(): Promise<void> {
     this.#workshop.close();
     const { database, options, zone } = this.#core;
     const days = await readDays(database.keeper);
+    checkDays(days, zone);
     const named = new Set(days.map((day) => join(options.dir, day.file)));
     await this.#tidyChecksums(named);
     const standing = new Set(days.map((day) => day.day));
