@@ -4,7 +4,8 @@ import type { Logger } from "pino";
 import type { Broker } from "./broker/index.js";
 import type { Config } from "./config.js";
 import { ObiegError, type RawMessage, runOf, verifySecret } from "./devices/index.js";
-import { lockDataFolder, startFault } from "./ingest/data-folder.js";
+import { startFault } from "./ingest/data-folder.js";
+import { lockDataFolder } from "./ingest/folder-lock.js";
 import { openJournal } from "./ingest/journal/index.js";
 import { joinPeer, type Peer } from "./ingest/peer.js";
 import { checkStateFile, requireStateFile, sessionsFault } from "./ingest/stores/state-file.js";
@@ -68,7 +69,7 @@ export async function start(options: StartOptions): Promise<App> {
     for (let undo = stack.pop(); undo; undo = stack.pop()) await undo();
   };
   try {
-    const folder = lockDataFolder(config.data);
+    const folder = await lockDataFolder(config.data);
     stack.push(() => folder.release());
 
     /** Nothing is old before the works have told the time. */

@@ -13,7 +13,7 @@ import {
   syntheticDevices,
 } from "./devices/simulator/index.js";
 import { repairJournal, verifyJournal } from "./ingest/journal/index.js";
-import { lockDataFolder } from "./ingest/data-folder.js";
+import { lockDataFolder } from "./ingest/folder-lock.js";
 
 const tell = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -136,7 +136,7 @@ export function addJournalCommands(program: Command): void {
     .option("--json", "the report as JSON")
     .action(async ({ data, json }: { data: string; json?: boolean }) => {
       const dir = dirOf(data);
-      const lock = lockDataFolder(data);
+      const lock = await lockDataFolder(data);
       try {
         const report = await repairJournal(dir);
         if (json) return sayJson(report);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { say, sayJson } from "./dashboards/client/print.js";
 import { ObiegError } from "./devices/index.js";
-import { lockDataFolder } from "./ingest/data-folder.js";
+import { lockDataFolder } from "./ingest/folder-lock.js";
 import { restoreSealed, setHistoryAside, verifySealed } from "./ingest/stores/restore.js";
 import { openState } from "./ingest/stores/state.js";
 
@@ -66,8 +66,8 @@ export function addRecoveryCommands(program: Command): void {
     history,
     "rebuild",
     "set history.duckdb of a service that doesn't run aside; the next start makes it again from sealed days, archive and journal",
-  ).action((flags: Flags) => {
-    const lock = lockDataFolder(requireFolder(flags));
+  ).action(async (flags: Flags) => {
+    const lock = await lockDataFolder(requireFolder(flags));
     try {
       const kept = setHistoryAside(flags.data);
       if (flags.json) return sayJson({ kept });
@@ -83,7 +83,7 @@ export function addRecoveryCommands(program: Command): void {
     "renew",
     "begin with an empty state where state/works.mdb is gone and no backup holds it",
   ).action(async (flags: Flags) => {
-    const lock = lockDataFolder(requireFolder(flags));
+    const lock = await lockDataFolder(requireFolder(flags));
     try {
       const file = join(flags.data, "state", "works.mdb");
       if (existsSync(file))
