@@ -2,7 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { z } from "zod";
 import { verifyBackup } from "./backup.js";
-import { configSchema, describeConfig, readConfig } from "./config.js";
+import { configSchema, readConfig } from "./config.js";
+import { describeConfig } from "./config-text.js";
 import { bytesText, say, sayJson } from "./dashboards/client/print.js";
 import { citySchema, type DeviceEntry, ObiegError, parseCity } from "./devices/index.js";
 import {

@@ -20,6 +20,13 @@ const span = z
   .regex(/^\d+(\.\d+)?\s*(ms|s|m|h|d)$/, "write a span of time such as 5m")
   .transform(parseSpan);
 
+/** A byte size within bounds, both included and written as they may be given. */
+const bytesWithin = (least: string, most: string) =>
+  bytes.refine(
+    (size) => size >= parseBytes(least) && size <= parseBytes(most),
+    `between ${least} and ${most}`,
+  );
+
 function parseBytes(text: string): number {
   const units = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
   const unit = text.replace(/[\d.\s]/g, "") as keyof typeof units;
@@ -61,7 +68,10 @@ const homeAssistant = z.strictObject({
     .default(["*"])
     .describe("ids of the devices that are announced; * stands for any characters"),
   most: count.max(3_000).default(1_000).describe("devices that are announced at most, by id"),
-  every: span.prefault("5s").describe("how often a device's newest values are published at most"),
+  every: span
+    .refine((ms) => ms >= 1_000 && ms <= 8.64e7, "between 1s and 1d")
+    .prefault("5s")
+    .describe("how often a device's newest values are published at most"),
 });
 
 /** Shape of `obieg.yaml`. Every key has a default but the sinks; unknown keys are refused. */
@@ -89,7 +99,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       connections: count.default(10_000).describe("open MQTT connections"),
       connectionsPerAddress: count.default(1_000).describe("open MQTT connections from one address"),
-      messageBytes: bytes.default(262_144).describe("payload of one message, bytes"),
+      messageBytes: bytesWithin("1KiB", "64MiB").default(262_144).describe("payload of one message, bytes"),
       messagesPerSecond: count
         .default(5_000)
         .describe("messages a second of one client, averaged over ten seconds; above it, it is slowed down"),
@@ -104,7 +114,9 @@ export const configSchema = z.strictObject({
   journal: z
     .strictObject({
       maxBytes: bytes.default(2 ** 31).describe("bound of the journal, bytes; at it nothing is acknowledged"),
-      segmentBytes: bytes.default(2 ** 26).describe("size of one segment, bytes"),
+      segmentBytes: bytesWithin("4KiB", "1GiB")
+        .default(2 ** 26)
+        .describe("size of one segment, bytes"),
       archiveDays: count.default(30).describe("how long used segments are kept for replay, days"),
       archiveBytes: bytes.default(2 ** 32).describe("bound of the archive, bytes; the oldest goes first"),
     })
@@ -114,7 +126,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       hotDays: count.default(2).describe("local days kept unsealed"),
       holdDays: count.default(14).describe("how long a sink that lags may hold back sealing, days"),
-      memory: bytes.default(4.8e7).describe("memory of the embedded database, bytes"),
+      memory: bytesWithin("16MB", "64GB").default(4.8e7).describe("memory of the embedded database, bytes"),
     })
     .prefault({})
     .describe("the embedded history"),
@@ -191,73 +203,6 @@ export function readConfig(file: string | undefined, env: Record<string, string 
     });
   }
   return parseConfig(text, file, env);
-}
-
-interface SchemaNode {
-  description?: string;
-  properties?: Record<string, SchemaNode>;
-}
-
-const sizeKeys = /bytes$|^memory$/i;
-const spanKeys = new Set(["futureSkew", "lateAfter", "wait", "every"]);
-const secretKeys = new Set(["token"]);
-
-function sizeText(bytes: number): string {
-  for (const [unit, size] of [
-    ["GiB", 2 ** 30],
-    ["MiB", 2 ** 20],
-    ["KiB", 2 ** 10],
-    ["MB", 1e6],
-  ] as const)
-    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
-  return `${bytes}`;
-}
-
-function spanText(ms: number): string {
-  for (const [unit, size] of [
-    ["d", 8.64e7],
-    ["h", 3.6e6],
-    ["m", 6e4],
-    ["s", 1e3],
-  ] as const)
-    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
-  return `${ms}ms`;
-}
-
-function valueText(key: string, value: unknown): string {
-  if (secretKeys.has(key)) return "(masked)";
-  if (typeof value === "number" && sizeKeys.test(key)) return sizeText(value);
-  if (typeof value === "number" && spanKeys.has(key)) return spanText(value);
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
-}
-
-function describeNode(
-  node: SchemaNode,
-  value: Record<string, unknown> | undefined,
-  indent: string,
-): string[] {
-  return Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
-    const held = value?.[key];
-    const isThere = held !== undefined;
-    const mark = isThere || value === undefined ? "" : "# ";
-    const above = `${indent}# ${child.description ?? ""}`;
-    if (!child.properties)
-      return [above, `${indent}${mark}${key}: ${isThere ? valueText(key, held) : ""}`.trimEnd()];
-    if (isThere)
-      return [
-        above,
-        `${indent}${key}:`,
-        ...describeNode(child, held as Record<string, unknown>, `${indent}  `),
-      ];
-    const inner = describeNode(child, undefined, "  ").map((line) => `${indent}# ${line}`);
-    return [above, `${indent}# ${key}:`, ...inner];
-  });
-}
-
-/** The configuration as an annotated `obieg.yaml`: every key with its meaning and unit; secrets masked, what isn't set as a comment. */
-export function describeConfig(config: Config): string {
-  const schema = z.toJSONSchema(configSchema, { io: "input" }) as SchemaNode;
-  return ["# obieg.yaml: every key and its value in force", ...describeNode(schema, config, "")].join("\n");
 }
 
 /** The version that the package was published as; read beside the built program. */

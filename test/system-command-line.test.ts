@@ -78,18 +78,16 @@ test("a faulty configuration is refused with every fault, its line and its remed
   const file = join(obieg.dir, "faulty.yaml");
   writeFileSync(
     file,
-    "mqtt:\n  port: 70000\nlimits:\n  messageBytes: much\nunheard: 1\ninflux: { url: nonsense, token: x }\n" +
+    "mqtt:\n  port: 70000\nlimits:\n  messageBytes: much\nunheard: 1\nhistory: { memory: 400KB }\nhomeAssistant: { every: 60d }\ninflux: { url: nonsense, token: x }\n" +
       "http: { port: '${UNSET_PORT}' }\n",
   );
   const { code, stderr } = await runObieg(["check-config", file]);
   expect(code).toBe(2);
   for (const part of [
-    "faulty.yaml:2:",
-    "faulty.yaml:4:",
-    "faulty.yaml:5:",
-    "faulty.yaml:6:",
-    "faulty.yaml:7:",
+    ...[2, 4, 5, 6, 7, 8, 9].map((line) => `faulty.yaml:${line}:`),
     "UNSET_PORT",
+    "between 16MB and 64GB",
+    "between 1s and 1d",
     "unheard",
     "512MiB",
   ])
