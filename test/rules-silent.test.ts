@@ -132,6 +132,34 @@ test("after a clock that was a day ahead was mended, thresholds see values again
   expect(await b.sends(90)).toEqual(["full bin-1 raised"]);
 });
 
+test("after a start with a clock that was ahead when the service stopped, silence is raised, and told from then, and a value ends it", async () => {
+  const dayMs = 86_400_000;
+  const b = bench([silent()]);
+  b.nowMs += dayMs;
+  await b.sends(10);
+  await b.pass(minute);
+  await b.restart();
+  b.nowMs -= dayMs;
+  const backMs = b.nowMs - minute;
+  expect(await b.judge()).toEqual([]);
+  expect(await b.pass(43 * minute)).toEqual([]);
+  expect(await b.pass(minute)).toEqual(["silent bin-1 raised"]);
+  expect(b.recorded.at(-1)).toMatchObject({ sinceMs: backMs, atMs: backMs + 45 * minute, value: 2_700 });
+  expect(await b.pass(15 * minute)).toEqual([]);
+  expect(await b.sends(10)).toEqual(["silent bin-1 resolved"]);
+  expect(b.recorded.at(-1)).toMatchObject({ sinceMs: backMs, value: 3_600 });
+});
+
+test("an alert that was raised while the clock was ahead ends with a value after a start with the clock mended", async () => {
+  const b = bench([silent(), fillRule()]);
+  b.nowMs += 86_400_000;
+  await b.sends(90);
+  expect(await b.pass(45 * minute)).toEqual(["silent bin-1 raised"]);
+  await b.restart();
+  b.nowMs -= 86_400_000;
+  expect((await b.sends(10)).toSorted()).toEqual(["full bin-1 resolved", "silent bin-1 resolved"]);
+});
+
 test("a device is silent only while it is in service, and judged by its values of that time alone", async () => {
   const commissioned = startMs + 100 * minute;
   const decommissioned = startMs + 400 * minute;

@@ -51,6 +51,7 @@ export class RuleTime {
   /**
    * Looks at the wall clock before it is followed.
    * Gone back, it was set; with a monotonic clock, gaining more than a minute on it too.
+   * One that shows less at a start than was kept was mended while the service was down.
    */
   look(nowMs: number): void {
     const monotonicMs = this.#monotonic?.();
@@ -61,6 +62,7 @@ export class RuleTime {
     this.#monotonicMs = monotonicMs;
     if (this.#startMs === undefined) {
       this.#startMs = nowMs;
+      if (this.wallMs > nowMs) this.#wallMs = nowMs;
     } else if (passed < 0 || passed - truly > 60_000) {
       this.#steadyMs += Math.max(0, truly);
       this.#listenedMs += Math.max(0, truly);

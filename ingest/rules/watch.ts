@@ -156,12 +156,13 @@ export function seeValue(watch: ThresholdWatch, value: IdentifiedValue, context:
 export function seeLife(watch: SilentWatch, value: IdentifiedValue, context: FoldContext): boolean {
   const { state } = watch;
   if (value.receivedMs <= state.receivedMs && state.receivedMs <= context.time.wallMs) return false;
+  const { receivedMs: beforeMs, heardAt: beforeAt } = state;
   state.heardAt = Math.max(state.heardAt, context.time.listenedAt(value.receivedMs));
-  const since = state.receivedMs;
   state.receivedMs = value.receivedMs;
   if (!state.raised) return false;
+  const silentMs = beforeMs <= value.receivedMs ? value.receivedMs - beforeMs : state.heardAt - beforeAt;
   const facts = {
-    value: Math.max(0, value.receivedMs - since) / 1_000,
+    value: silentMs / 1_000,
     sinceMs: state.raised.sinceMs,
     atMs: value.receivedMs,
   };
@@ -190,10 +191,11 @@ export function seeDeadline(watch: Watch, service: ServiceTime, context: FoldCon
       context.schedule(watch, state.heardAt + allowedMs);
       return false;
     }
+    const silentMs = now - state.heardAt;
     const facts = {
-      value: (now - state.heardAt) / 1_000,
-      sinceMs: state.receivedMs,
-      atMs: context.time.wallMs,
+      value: silentMs / 1_000,
+      sinceMs: Math.min(state.receivedMs, wallMs - silentMs),
+      atMs: wallMs,
     };
     state.raised = context.word(watch.rule, watch.device, facts, undefined);
     context.emit(state.raised);
