@@ -37,8 +37,8 @@ export class PresenceBook {
     for (const { key, value } of this.#table.getRange()) this.#keep(key, value);
   }
 
-  /** What a device said last; undefined when it never did. */
-  of(device: string): Presence | undefined {
+  /** What a device said last, and in which message of the journal; undefined when it never did. */
+  of(device: string): Readonly<Kept> | undefined {
     return this.#known.get(device);
   }
 

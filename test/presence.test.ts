@@ -158,6 +158,69 @@ test("a value ends it too, and one that comes after each goodbye never raises it
   expect(alerts()).toEqual(["gone plug-17 resolved: plug-17 (K): data comes again after 11 min"]);
 });
 
+/** Sets the wall clock; a steady one shows that a second passed. */
+const setClock = async (toMinute: number): Promise<void> => {
+  works.clock.steadyMs = (works.clock.steadyMs ?? 0) + 1_000;
+  await passTo(toMinute);
+};
+/** Lets time pass to a minute of the wall clock, looking at it each minute as the service does. */
+const liveTo = async (minute: number): Promise<void> => {
+  works.clock.steadyMs ??= 0;
+  while (works.clock.nowMs < nowMs + minute * 60_000) {
+    works.clock.steadyMs += 60_000;
+    await passTo((works.clock.nowMs - nowMs) / 60_000 + 1);
+  }
+};
+const aDay = 24 * 60;
+
+test("how long a device has been offline is what passed, not what the clock was set by", async () => {
+  works.clock.steadyMs = 0;
+  await passTo(0);
+  await works.take([power(0), lwt("Offline", 1)]);
+  // It leaps before anyone looked at the word, and again after.
+  await setClock(aDay);
+  expect(alerts()).toEqual([]);
+  await liveTo(aDay + 5);
+  await setClock(2 * aDay);
+  await liveTo(2 * aDay + 4);
+  expect(alerts()).toEqual([]);
+  await liveTo(2 * aDay + 5);
+  expect(alerts()).toEqual(["gone plug-17 raised: plug-17 (K): reported itself offline 10 min ago"]);
+});
+
+test("offline by its own word is told also when its last value came while the clock was a day ahead, and isn't when a value came after the word, whatever the clock showed then", async () => {
+  works.clock.steadyMs = 0;
+  await passTo(0);
+  await setClock(aDay);
+  await works.take([power(aDay + 1)]);
+  await setClock(2);
+  await works.take([lwt("Offline", 3)]);
+  await liveTo(12);
+  expect(alerts()).toEqual([]);
+  await liveTo(13);
+  expect(alerts()).toEqual(["gone plug-17 raised: plug-17 (K): reported itself offline 10 min ago"]);
+  await works.take([power(13), lwt("Online", 13), lwt("Offline", 13)]);
+  await setClock(aDay + 14);
+  await works.take([power(aDay + 14)]);
+  await setClock(15);
+  await liveTo(60);
+  expect(alerts().filter((alert) => alert.includes("raised"))).toEqual([]);
+});
+
+test("time during which the service was down isn't time offline: the device may have come back and gone unheard", async () => {
+  await passTo(0);
+  await works.take([power(0), lwt("Offline", 1)]);
+  await passTo(4);
+  await works.close();
+  await open();
+  works.clock.nowMs = nowMs + 184 * 60_000;
+  await works.pipeline.tick();
+  await passTo(190);
+  expect(alerts()).toEqual([]);
+  await passTo(191);
+  expect(alerts()).toEqual(["gone plug-17 raised: plug-17 (K): reported itself offline 10 min ago"]);
+});
+
 test("a device without an interval can't be silent, but it can say that it goes", async () => {
   await passTo(0);
   await works.take([lwt("Offline", 0, "unpaced")]);

@@ -75,7 +75,9 @@ test("values delivered late are a sign of life, replayed ones are not", async ()
   await b.pass(40 * minute);
   await b.sends(10, { timeMs: startMs - minute, late: true });
   expect(await b.pass(44 * minute)).toEqual([]);
-  expect(await b.sends(11, { timeMs: startMs - 2 * minute, receivedMs: startMs - minute })).toEqual([]);
+  expect(
+    await b.sends(11, { timeMs: startMs - 2 * minute, receivedMs: startMs - minute, message: 0 }),
+  ).toEqual([]);
   expect(await b.pass(minute)).toEqual(["silent bin-1 raised"]);
 });
 

@@ -47,7 +47,7 @@ export class Engine implements RuleEngine {
   #members = new Map<string, ReadonlySet<string>>();
   #steadyHeap = new DeadlineHeap<Watch>();
   #listenedHeap = new DeadlineHeap<Watch>();
-  readonly #offline = new OfflineRules();
+  readonly #offline: OfflineRules;
   #isStale = true;
   /** Watches that differ from the disk, and keys that must leave it. */
   #changed = new Map<string, Watch>();
@@ -77,6 +77,7 @@ export class Engine implements RuleEngine {
     this.#passUntil = meta?.passUntil ?? 0;
     this.#stamp = meta?.stamp ?? 0;
     this.#time = new RuleTime(meta ?? { steadyMs: 0, listenedMs: 0, wallMs: undefined }, monotonic);
+    this.#offline = new OfflineRules(this.#time.listenedMs);
     for (const { key, value } of this.#table.getRange()) {
       if (key !== metaKey) this.#orphans.set(String(key), value as StoredState);
     }
@@ -135,8 +136,10 @@ export class Engine implements RuleEngine {
     if (this.#isStale) this.#rebuild(nowMs);
     const context = this.#context();
     this.#seeDue(context);
-    const changed = this.#offline.see(this.#rules, presence, (id) => this.#watches.get(id), context);
-    for (const watch of changed) this.#mark(watch, true);
+    const watchesOf = (device: string): DeviceWatches | undefined => this.#watches.get(device);
+    this.#offline.see(this.#rules, presence, watchesOf, context, (watch, isPhase) =>
+      this.#mark(watch, isPhase),
+    );
     return [...this.#unsaved];
   }
 
@@ -198,7 +201,7 @@ export class Engine implements RuleEngine {
       if (!due) return;
       due.queued = false;
       const { service = {} } = this.#watches.get(due.device) ?? {};
-      if (this.#isWatched(due) && seeDeadline(due, service, context)) this.#mark(due, true);
+      if (this.#registry.device(due.device) && seeDeadline(due, service, context)) this.#mark(due, true);
     }
   }
 
@@ -290,7 +293,12 @@ export class Engine implements RuleEngine {
     const isKept = kept !== undefined && "heardAt" in kept;
     const state: SilentState = isKept
       ? kept
-      : { quantity: rule.quantity ?? null, heardAt: this.#time.listenedMs, receivedMs: nowMs };
+      : {
+          quantity: rule.quantity ?? null,
+          heardAt: this.#time.listenedMs,
+          receivedMs: nowMs,
+          message: this.#message,
+        };
     const watch: SilentWatch = { key, device, queued: false, rule, allowedMs, state };
     if (!isKept) this.#mark(watch, false);
     this.#offline.adopt(watch);
@@ -316,9 +324,5 @@ export class Engine implements RuleEngine {
       this.#members.set(place, members);
     }
     return members;
-  }
-
-  #isWatched(watch: Watch): boolean {
-    return this.#registry.device(watch.device) !== undefined;
   }
 }

@@ -30,6 +30,11 @@ export interface SilentState {
   heardAt: number;
   /** Wall time of it. */
   receivedMs: number;
+  /** Journal sequence of its message. */
+  message: number;
+  /** Journal sequence of the device's last word that it is offline, and listening time of it. */
+  offlineMessage?: number;
+  offlineAt?: number;
   /** True while `raised` stands because the device itself said that it is offline. */
   isOffline?: boolean;
   raised?: AlertTransition;
@@ -155,10 +160,11 @@ export function seeValue(watch: ThresholdWatch, value: IdentifiedValue, context:
 /** Lets a silent rule see a sign of life, of whatever event time. True when its phase changed. */
 export function seeLife(watch: SilentWatch, value: IdentifiedValue, context: FoldContext): boolean {
   const { state } = watch;
-  if (value.receivedMs <= state.receivedMs && state.receivedMs <= context.time.wallMs) return false;
+  if (value.message <= state.message) return false;
   const { receivedMs: beforeMs, heardAt: beforeAt } = state;
   state.heardAt = Math.max(state.heardAt, context.time.listenedAt(value.receivedMs));
   state.receivedMs = value.receivedMs;
+  state.message = value.message;
   if (!state.raised) return false;
   const silentMs = beforeMs <= value.receivedMs ? value.receivedMs - beforeMs : state.heardAt - beforeAt;
   const facts = {
