@@ -186,3 +186,32 @@ test("a device is silent only while it is in service, and judged by its values o
   expect(await b.sends(99)).toEqual([]);
   expect(await b.pass(1_000 * minute)).toEqual([]);
 });
+
+test("alerts end when the planned end of a device's service comes, without a word of the registry, and a clock that only leapt there and back leaves it watched", async () => {
+  const decommissioned = startMs + 200 * minute;
+  const registry = new TestRegistry([
+    { decommissioned },
+    { id: "bin-2", decommissioned: decommissioned + 10 * minute },
+    { id: "bin-3" },
+  ]);
+  const b = bench([silent({ devices: ["bin-1"] }), fillRule()], registry);
+  const fill = (): Promise<string[]> =>
+    b.judge(["bin-1", "bin-2", "bin-3"].map((device) => b.value(99, { device })));
+  await fill();
+  b.nowMs += 86_400_000;
+  expect(await b.judge()).toEqual(["full bin-1 resolved", "full bin-2 resolved"]);
+  b.nowMs -= 86_400_000 - minute;
+  expect(await fill()).toEqual(["full bin-1 raised", "full bin-2 raised"]);
+  expect(await b.pass(198 * minute)).toEqual(["silent bin-1 raised"]);
+  expect((await b.pass(minute)).toSorted()).toEqual(["full bin-1 resolved", "silent bin-1 resolved"]);
+  expect(b.recorded.at(-1)).toMatchObject({ value: null, atMs: decommissioned });
+  expect(await b.pass(10 * minute)).toEqual(["full bin-2 resolved"]);
+  expect(await b.pass(48 * 60 * minute)).toEqual([]);
+});
+
+test("what was received while a device was in service, and is judged after, raises nothing that nobody would end", async () => {
+  const b = bench([fillRule()], new TestRegistry([{ decommissioned: startMs + 10 * minute }]));
+  const waiting = b.value(99);
+  b.nowMs += 20 * minute;
+  expect(await b.judge([waiting])).toEqual([]);
+});

@@ -5,6 +5,7 @@ import { DeadlineHeap } from "./heap.js";
 import type { RuleEngine } from "./port.js";
 import { metaKey, readMeta, type RuleMeta } from "./meta.js";
 import { OfflineRules, type PresenceView } from "./offline.js";
+import { type Span, spanWithoutDecommissioning } from "./span.js";
 import { RuleTime } from "./time.js";
 import {
   type DeviceWatches,
@@ -48,7 +49,8 @@ export class Engine implements RuleEngine {
   #steadyHeap = new DeadlineHeap<Watch>();
   #listenedHeap = new DeadlineHeap<Watch>();
   readonly #offline: OfflineRules;
-  #isStale = true;
+  /** While the watches hold; undefined when they must be set up anew. */
+  #span: Span | undefined;
   /** Watches that differ from the disk, and keys that must leave it. */
   #changed = new Map<string, Watch>();
   #gone = new Set<string>();
@@ -101,16 +103,16 @@ export class Engine implements RuleEngine {
 
   setRules(rules: readonly Rule[]): void {
     this.#rules = rules;
-    this.#isStale = true;
+    this.#span = undefined;
   }
 
   refresh(): void {
-    this.#isStale = true;
+    this.#span = undefined;
   }
 
   fold(values: Iterable<IdentifiedValue>, nowMs: number): AlertTransition[] {
     this.#look(nowMs);
-    if (this.#isStale) this.#rebuild(nowMs);
+    if (!this.#span) this.#rebuild(nowMs);
     const context = this.#context();
     for (const value of values) {
       if (value.sequence <= this.#position) continue;
@@ -133,13 +135,11 @@ export class Engine implements RuleEngine {
   tick(nowMs: number, presence?: PresenceView, untilMs = nowMs): AlertTransition[] {
     this.#look(nowMs);
     this.#time.moveTo(untilMs);
-    if (this.#isStale) this.#rebuild(nowMs);
+    if (!this.#span) this.#rebuild(nowMs);
     const context = this.#context();
     this.#seeDue(context);
-    const watchesOf = (device: string): DeviceWatches | undefined => this.#watches.get(device);
-    this.#offline.see(this.#rules, presence, watchesOf, context, (watch, isPhase) =>
-      this.#mark(watch, isPhase),
-    );
+    const mark = this.#mark.bind(this);
+    this.#offline.see(this.#rules, presence, (id) => this.#watches.get(id), context, mark);
     return [...this.#unsaved];
   }
 
@@ -165,6 +165,7 @@ export class Engine implements RuleEngine {
     if (this.#savedAtMs === Number.NEGATIVE_INFINITY || nowMs < this.#savedAtMs) this.#savedAtMs = nowMs;
     this.#nowMs = nowMs;
     this.#time.look(nowMs);
+    if (this.#span && (nowMs < this.#span.fromMs || nowMs >= this.#span.untilMs)) this.#span = undefined;
   }
 
   /** Forgets what the last save put, once it stands on disk; if it doesn't, everything is still to be saved. */
@@ -233,7 +234,8 @@ export class Engine implements RuleEngine {
 
   /** Sets up anew who is watched by what, keeping what is known; ends alerts that nothing watches any more. */
   #rebuild(nowMs: number): void {
-    this.#isStale = false;
+    const devices = this.#registry.devices();
+    this.#span = spanWithoutDecommissioning(devices, nowMs);
     for (const watches of this.#watches.values()) {
       for (const list of [...watches.thresholds.values(), ...watches.silents.values(), watches.anyLife]) {
         for (const watch of list) this.#orphans.set(watch.key, watch.state);
@@ -246,7 +248,7 @@ export class Engine implements RuleEngine {
     this.#listenedHeap = new DeadlineHeap();
     const stored = new Set([...this.#orphans.keys()].map((key) => key.slice(key.indexOf("|") + 1)));
     const anySilent = this.#rules.some((rule) => rule.kind === "silent");
-    this.#known = new Set(this.#registry.devices().map((device) => device.id));
+    this.#known = new Set(devices.map((device) => device.id));
     for (const device of this.#known) {
       if (anySilent || stored.has(device)) this.#watch(device, nowMs);
     }
@@ -274,7 +276,7 @@ export class Engine implements RuleEngine {
 
   #watchRule(rule: Rule, device: string, nowMs: number): Watch | undefined {
     const entry = this.#registry.device(device);
-    if (!entry || outsideService(entry, nowMs) === "after-decommissioning") return undefined;
+    if (!entry || outsideService(entry, this.#nowMs) === "after-decommissioning") return undefined;
     if (rule.class !== undefined && rule.class !== entry.class) return undefined;
     if (rule.devices && !rule.devices.some((glob) => matchesGlob(glob, device))) return undefined;
     if (rule.place !== undefined && !this.#membersOf(rule.place).has(device)) return undefined;
@@ -291,14 +293,8 @@ export class Engine implements RuleEngine {
     }
     const allowedMs = rule.times * (entry.everyMs ?? Number.POSITIVE_INFINITY);
     const isKept = kept !== undefined && "heardAt" in kept;
-    const state: SilentState = isKept
-      ? kept
-      : {
-          quantity: rule.quantity ?? null,
-          heardAt: this.#time.listenedMs,
-          receivedMs: nowMs,
-          message: this.#message,
-        };
+    const fresh = { quantity: rule.quantity ?? null, heardAt: this.#time.listenedMs, receivedMs: nowMs };
+    const state: SilentState = isKept ? kept : { ...fresh, message: this.#message };
     const watch: SilentWatch = { key, device, queued: false, rule, allowedMs, state };
     if (!isKept) this.#mark(watch, false);
     this.#offline.adopt(watch);
