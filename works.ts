@@ -275,6 +275,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
           publish: (topic, payload) => door.call("publish", { topic, payload, retain: true, qos: 0 }),
           isBehind: isLate,
           clock,
+          futureSkewMs: config.limits.futureSkew,
           version: readVersion(),
           log,
         });

@@ -47,6 +47,7 @@ const open = (
     },
     isBehind: () => isBehind,
     clock: () => works.clock.nowMs,
+    futureSkewMs: 300_000,
     version: "0.1.0",
     log: { warn: (facts: object) => published.push(`warned ${JSON.stringify(facts)}`) } as never,
   });
@@ -289,4 +290,32 @@ test("topics of the discovery hold what Home Assistant allows, and no two device
   const topics = ids.map(discoveryTopic);
   expect(new Set(topics).size).toBe(ids.length);
   for (const topic of topics) expect(topic).toMatch(/^homeassistant\/device\/obieg\/[a-zA-Z0-9_-]+\/config$/);
+});
+
+test("after a clock that was a day ahead was mended, what comes is shown at once, and a goodbye counts", async () => {
+  const aDay = 24 * 60;
+  const setClock = (minute: number): void => void (works.clock.nowMs = nowMs + minute * 60_000);
+  const lwt = (payload: string): Promise<void> =>
+    works.take([{ topic: "tele/bin-1/LWT", payload, receivedMs: works.clock.nowMs }]);
+  setClock(aDay);
+  await send("bin-1", { fill_percent: 80, battery_v: 3.6 }, aDay);
+  await announcer.tick();
+  expect(json("latest/bin-1")).toMatchObject({ fill_percent: 80 });
+  setClock(1);
+  await lwt("Offline");
+  await announcer.tick();
+  expect(retained.get("presence/bin-1")).toBe("offline");
+  await send("bin-1", { fill_percent: 20 }, 1);
+  await announcer.tick();
+  expect(retained.get("presence/bin-1")).toBe("online");
+  expect(json("latest/bin-1")).toEqual({
+    time: "2026-11-23T10:01:00.000Z",
+    fill_percent: 20,
+    battery_v: 3.6,
+  });
+  // Later ones go by their own time again; one a little ahead of our clock is the newest.
+  await send("bin-1", { fill_percent: 25 }, 5);
+  await send("bin-1", { fill_percent: 22 }, 3);
+  await announcer.tick();
+  expect(json("latest/bin-1")).toMatchObject({ time: "2026-11-23T10:05:00.000Z", fill_percent: 25 });
 });

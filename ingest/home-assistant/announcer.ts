@@ -30,6 +30,8 @@ export interface AnnouncerParts {
   /** True while what can wait should wait. */
   isBehind: () => boolean;
   clock: () => number;
+  /** How far ahead of the clock a value may be. */
+  futureSkewMs: number;
   version: string;
   log: Pick<Logger, "warn">;
 }
@@ -89,6 +91,8 @@ export function openAnnouncer(parts: AnnouncerParts): Announcer {
     }
   };
 
+  /** True for a time that a clock stamped which was ahead, and is mended: it says nothing of what is newer. */
+  const isAhead = (timeMs: number): boolean => timeMs > clock() + parts.futureSkewMs;
   const note = (
     device: string,
     quantity: string,
@@ -98,9 +102,9 @@ export function openAnnouncer(parts: AnnouncerParts): Announcer {
   ): void => {
     let of = known.get(device);
     if (!of) known.set(device, (of = { values: new Map(), heardMs: 0 }));
-    of.heardMs = Math.max(of.heardMs, receivedMs);
+    of.heardMs = isAhead(of.heardMs) ? receivedMs : Math.max(of.heardMs, receivedMs);
     const before = of.values.get(quantity);
-    if (before && before.timeMs > timeMs) return;
+    if (before && before.timeMs > timeMs && !isAhead(before.timeMs)) return;
     if (!before) undescribed.add(device);
     of.values.set(quantity, { value, timeMs });
     dirty.add(device);
@@ -178,7 +182,9 @@ export function openAnnouncer(parts: AnnouncerParts): Announcer {
   const tellLatest = async (id: string): Promise<void> => {
     const values = known.get(id)?.values;
     if (!values || !told.has(id)) return;
-    const newestMs = Math.max(...[...values.values()].map(({ timeMs }) => timeMs));
+    const times = [...values.values()].map(({ timeMs }) => timeMs);
+    const sound = times.filter((timeMs) => !isAhead(timeMs));
+    const newestMs = Math.max(...(sound.length > 0 ? sound : times));
     const numbers = Object.fromEntries([...values].map(([quantity, { value }]) => [quantity, value]));
     await publish(latestTopic(id), JSON.stringify({ time: new Date(newestMs).toISOString(), ...numbers }));
   };
@@ -186,8 +192,9 @@ export function openAnnouncer(parts: AnnouncerParts): Announcer {
   const availabilityOf = (id: string): string | undefined => {
     const presence = parts.presenceOf(id);
     if (!presence || !told.has(id)) return undefined;
-    const dueMs = (known.get(id)?.heardMs ?? 0) + (wanted.get(id)?.everyMs ?? 0);
-    return presence.online || clock() < dueMs ? "online" : "offline";
+    const heardMs = known.get(id)?.heardMs ?? 0;
+    const isDue = isAhead(heardMs) || clock() >= heardMs + (wanted.get(id)?.everyMs ?? 0);
+    return presence.online || !isDue ? "online" : "offline";
   };
   const tellPresence = async (id: string): Promise<void> => {
     const text = availabilityOf(id);
