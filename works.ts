@@ -81,6 +81,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
       ...expectedReports(registry),
       clock,
       lateAfterMs: config.limits.lateAfter,
+      futureSkewMs: config.limits.futureSkew,
       hotDays: config.history.hotDays,
       holdDays: config.history.holdDays,
       onTorn: (facts) => log.warn(facts, "cut the torn end of the database's log"),
@@ -90,10 +91,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
     const past = { registry, history, state, log };
     await makeDemoPast(past, clock());
 
-    const rules = openRules(state, registry.rules(), registry, {
-      unitOf,
-      monotonic: () => performance.now(),
-    });
+    const rules = openRules(state, registry.rules(), registry, { monotonic: () => performance.now() });
     const alerts = openAlerts(state, { clock, channels: () => registry.channels() });
     const publish = (topic: string, payload: string, retain: boolean): Promise<void> =>
       door.call("publish", { topic, payload, retain, qos: 1 });

@@ -158,11 +158,11 @@ export function openView(parts: ViewParts): OpenView {
     async overview() {
       const atMs = clock();
       const day = parts.dayOf(atMs);
-      const [accounts, { faults, upkeep }] = await Promise.all([
+      const [accounts, { faults, upkeep }, heard] = await Promise.all([
         history.ledger({ fromDay: day, toDay: day }),
         history.status(),
+        history.heard(),
       ]);
-      const heard = history.heard();
       const devices = registry.devices();
       const isAlive = (id: string, everyMs = usualIntervalMs): boolean =>
         atMs - (heard.get(id) ?? Number.NEGATIVE_INFINITY) <= aliveIntervals * everyMs;

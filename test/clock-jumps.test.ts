@@ -173,6 +173,31 @@ test("a clock ahead by a day, or by years, seals nothing early and ends no reten
   expect(after.items.slice(0, before.items.length)).toEqual(before.items);
 });
 
+test("what came while the clock was a day ahead isn't the newest once that is mended, over a restart too, unless nothing else is there", async () => {
+  let opened = await openTestHistory();
+  const close = { close: () => opened.history.close() };
+  open.push(close);
+  const newest = async (): Promise<string[]> =>
+    (await opened.history.latest()).map(({ device, value }) => `${device} ${value}`);
+  const heard = async (): Promise<Map<string, number>> => opened.history.heard();
+  await take(opened.history, [valueAt(noonMs, 1)]);
+  opened.clock.nowMs = noonMs + dayMs;
+  await take(opened.history, [
+    valueAt(noonMs + dayMs, 2),
+    valueAt(noonMs + dayMs, 3, { device: "d1" }),
+    valueAt(noonMs + dayMs + 4 * minuteMs, 4, { quantity: "power_w" }),
+  ]);
+  expect(await newest()).toEqual(["d0 2", "d0 4", "d1 3"]);
+  opened.clock.nowMs = noonMs + minuteMs;
+  expect(await newest()).toEqual(["d0 1", "d0 4", "d1 3"]);
+  expect([...(await heard())]).toEqual([["d0", noonMs]]);
+  await take(opened.history, [valueAt(noonMs + minuteMs, 5), valueAt(noonMs + 5 * minuteMs, 6)]);
+  await opened.history.close();
+  opened = await openTestHistory({ dir: opened.dir, clock: () => noonMs + minuteMs });
+  expect(await newest()).toEqual(["d0 6", "d0 4", "d1 3"]);
+  expect([...(await heard())]).toEqual([["d0", noonMs + 5 * minuteMs]]);
+});
+
 test("a leap ahead is followed once it has stood for a day, over restarts too; a clock set back is followed at once", () => {
   let steadyMs = 5_000;
   let time = new SettledTime(undefined, () => steadyMs);

@@ -13,6 +13,7 @@ import { findStored } from "./found.js";
 import { appendRows, appendSeries } from "./hot.js";
 import { type Asked, type Found, Identity } from "./identity.js";
 import { readAccounts } from "./ledger-query.js";
+import { readHeard, readLatest } from "./latest.js";
 import { appendLedger, compactLedger, countPartial } from "./ledger-table.js";
 import { Lock } from "./lock.js";
 import type { HistoryOptions } from "./options.js";
@@ -37,10 +38,10 @@ import type {
 } from "./port.js";
 import { readNames } from "./quarantine-names.js";
 import { readQuarantine, writeQuarantine } from "./quarantine-table.js";
-import { readConflicts, readingOf, readReadings } from "./readings-query.js";
+import { readConflicts, readReadings } from "./readings-query.js";
 import { prepareSchema, readMeta, undecided } from "./schema.js";
 import { readSeries } from "./series-query.js";
-import { type Series, SeriesTable } from "./series-table.js";
+import { SeriesTable } from "./series-table.js";
 import { numberOf, rowsOf } from "./sql.js";
 import { Upkeep } from "./upkeep.js";
 import { ValueColumns } from "./values.js";
@@ -183,23 +184,12 @@ export class EmbeddedHistory implements History {
     return readCounter(this.#core, query);
   }
 
-  async latest(devices?: string[]): Promise<StoredReading[]> {
-    const newest = new Map<string, { series: Series; timeMs: number }>();
-    for (const series of this.#core.series.select(devices)) {
-      if (!series.newest) continue;
-      const key = `${series.device} ${series.quantity}`;
-      const known = newest.get(key);
-      if (!known || series.newest.timeMs > known.timeMs) {
-        newest.set(key, { series, timeMs: series.newest.timeMs });
-      }
-    }
-    return [...newest]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .flatMap(([, { series }]) => (series.newest ? [readingOf(this.#core, series, series.newest)] : []));
+  latest(devices?: string[]): Promise<StoredReading[]> {
+    return readLatest(this.#core, devices);
   }
 
-  heard(): Map<string, number> {
-    return this.#core.series.heard();
+  heard(): Promise<Map<string, number>> {
+    return readHeard(this.#core);
   }
 
   ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]> {
@@ -309,6 +299,7 @@ export async function openHistory(options: HistoryOptions): Promise<EmbeddedHist
     holdDays: 30,
     untilMsOf: () => undefined,
     quarantineDays: Number.POSITIVE_INFINITY,
+    futureSkewMs: 300_000,
     memoryLimit: "100MB",
     onTorn: () => undefined,
     ...options,

@@ -21,6 +21,8 @@ export interface HistoryOptions {
   clock(): number;
   /** A value received longer than this after its time is late. */
   lateAfterMs: number;
+  /** How far ahead of the clock a value may be; 5 minutes unless told. */
+  futureSkewMs?: number;
   /** Local days kept in the hot table after they ended; 2 unless told. */
   hotDays?: number;
   /** Longest that a consumer that has fallen behind may keep a day from being sealed, in days; 30 unless told. */

@@ -243,10 +243,10 @@ export interface History {
   series(query: SeriesQuery): Promise<SeriesPoint[]>;
   /** What a counter showed, oldest first: about `limit` values. */
   counter(query: CounterQuery): Promise<CounterPage>;
-  /** The newest value of each quantity of each device. */
+  /** The newest value of each quantity of each device; one that lies ahead, by a clock that was mended, only where there is no other. */
   latest(devices?: string[]): Promise<StoredReading[]>;
-  /** When the newest value of each device was received, epoch milliseconds. */
-  heard(): Map<string, number>;
+  /** When the newest value of each device was received, epoch milliseconds; none that lies ahead. */
+  heard(): Promise<Map<string, number>>;
   ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]>;
   quarantine(query: QuarantineQuery): Promise<Page<QuarantineEntry>>;
   /** Names under which open entries of a reason stand, the one heard last first. Throws `bad-cursor`. */

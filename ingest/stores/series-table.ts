@@ -109,15 +109,6 @@ export class SeriesTable {
     return selected;
   }
 
-  /** When the newest value of each device was received. */
-  heard(): Map<string, number> {
-    const heard = new Map<string, number>();
-    for (const { device, newest } of this.#byId.values())
-      if (newest && newest.receivedMs > (heard.get(device) ?? Number.NEGATIVE_INFINITY))
-        heard.set(device, newest.receivedMs);
-    return heard;
-  }
-
   /** Series made since the last {@link saved}. */
   get unsaved(): readonly Series[] {
     return this.#unsaved;

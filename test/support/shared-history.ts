@@ -37,6 +37,7 @@ export async function openSharedHistory(): Promise<SharedHistory> {
           holdDays: 30,
           untilMsOf: () => undefined,
           quarantineDays: Number.POSITIVE_INFINITY,
+          futureSkewMs: 300_000,
           memoryLimit: "100MB",
           onTorn: () => undefined,
           ...options,
