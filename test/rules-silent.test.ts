@@ -215,3 +215,21 @@ test("what was received while a device was in service, and is judged after, rais
   b.nowMs += 20 * minute;
   expect(await b.judge([waiting])).toEqual([]);
 });
+
+test("a clock that was years behind at a start, and is mended, leaves a device that is in service watched", async () => {
+  const yearsMs = 56 * 365 * 86_400_000;
+  let steadyMs = 0;
+  const registry = new TestRegistry([{ commissioned: startMs - minute }]);
+  const b = bench([silent()], registry, { monotonic: () => steadyMs });
+  b.nowMs -= yearsMs;
+  await b.judge();
+  const pass = (minutes: number): Promise<string[]> => {
+    steadyMs += minutes * minute;
+    return b.pass(minutes * minute);
+  };
+  expect(await pass(200)).toEqual([]);
+  b.nowMs += yearsMs;
+  expect(await b.judge()).toEqual([]);
+  expect(await pass(44)).toEqual([]);
+  expect(await pass(46)).toEqual(["silent bin-1 raised"]);
+});

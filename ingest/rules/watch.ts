@@ -189,8 +189,10 @@ export function seeDeadline(watch: Watch, service: ServiceTime, context: FoldCon
     const { state, allowedMs } = watch;
     if (state.raised) return false;
     if (outsideService(service, wallMs)) {
-      state.heardAt = now + Math.max(0, (service.commissioned ?? wallMs) - wallMs);
-      context.schedule(watch, state.heardAt + allowedMs);
+      // A clock far behind may be mended at any moment: the beginning of service is looked for again in good time.
+      const aheadMs = Math.max(0, (service.commissioned ?? wallMs) - wallMs);
+      state.heardAt = now + Math.min(aheadMs, allowedMs);
+      context.schedule(watch, state.heardAt + (aheadMs < allowedMs ? allowedMs : 0));
       return true;
     }
     if (now < state.heardAt + allowedMs) {
