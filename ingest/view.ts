@@ -157,21 +157,14 @@ export function openView(parts: ViewParts): OpenView {
     metrics: () => parts.figures.text(),
     async overview() {
       const atMs = clock();
-      const day = parts.dayOf(atMs);
-      const [accounts, { faults, upkeep }, heard] = await Promise.all([
-        history.ledger({ fromDay: day, toDay: day }),
+      const [today, { faults, upkeep }, heard] = await Promise.all([
+        history.ledgerTotals(parts.dayOf(atMs)),
         history.status(),
         history.heard(),
       ]);
       const devices = registry.devices();
       const isAlive = (id: string, everyMs = usualIntervalMs): boolean =>
         atMs - (heard.get(id) ?? Number.NEGATIVE_INFINITY) <= aliveIntervals * everyMs;
-      const today = { stored: 0, quarantined: 0, missing: 0 };
-      for (const { values, messages, slots } of accounts) {
-        today.stored += values.stored;
-        today.quarantined += values.quarantined + messages.quarantined;
-        today.missing += slots.missing;
-      }
       const { journal } = parts.door() ?? { journal: { bytes: 0, maxBytes: 0 } };
       const open = parts.alerts.list({ states: ["raised", "acknowledged"], limit: 10_000 });
       return {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SettledTime } from "../ingest/settled-time.js";
+import { accountsOf } from "./support/accounts.js";
 import { cookieIn, type FakeServer, logIn, startFakeServer } from "./support/fake-server.js";
 import { openTestPipeline, type TestPipeline } from "./support/pipeline.js";
 import { noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
@@ -103,7 +104,7 @@ test.each([
     expect(await bench.sent()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     const sequences = [...(await history.after(0, 1_000))].map(({ sequence }) => sequence);
     expect(sequences).toEqual(Array.from({ length: 16 }, (_, n) => n + 1));
-    const accounts = await history.ledger({ fromDay: "2026-06-01", toDay: "2026-06-30" });
+    const accounts = await accountsOf(history, { fromDay: "2026-06-01", toDay: "2026-06-30" });
     expect(accounts.filter(({ balanced }) => !balanced)).toEqual([]);
     expect(accounts.reduce((sum, { messages }) => sum + messages.received, 0)).toBe(8);
 
@@ -138,7 +139,7 @@ test("what devices send while our clock is behind is kept as lying in the future
     "bin-1 30 0",
     "bin-2 30 0",
   ]);
-  const accounts = await works.history.ledger({ fromDay: "2026-06-10", toDay: "2026-06-10" });
+  const accounts = await accountsOf(works.history, { fromDay: "2026-06-10", toDay: "2026-06-10" });
   expect(accounts.every(({ balanced, values }) => balanced && values.quarantined === 0)).toBe(true);
 });
 

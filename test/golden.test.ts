@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { accountsOf } from "./support/accounts.js";
 import { openTestPipeline, storedLines } from "./support/pipeline.js";
 import { type SparkplugPayload, sparkplugBytes } from "./support/sparkplug.js";
 import { openSharedHistory, type SharedHistory } from "./support/shared-history.js";
@@ -50,7 +51,7 @@ test.each(names)("golden case %s", async (name) => {
         receivedMs: Date.parse(receivedAt),
       })),
     );
-    const accounts = await works.history.ledger({ fromDay: "2026-01-01", toDay: "2026-12-31" });
+    const accounts = await accountsOf(works.history, { fromDay: "2026-01-01", toDay: "2026-12-31" });
     expect(accounts.filter(({ balanced }) => !balanced)).toEqual([]);
     expect(accounts.reduce((sum, { messages }) => sum + messages.received, 0)).toBe(input.length);
     const ignored = accounts.reduce((sum, { messages }) => sum + messages.ignored, 0);

@@ -7,6 +7,7 @@ import { type CityFile, openCodecs, parseCity, type RawMessage } from "../device
 import { noDecoders, SandboxOnDemand } from "../devices/formats/sandbox.js";
 import { openSandbox } from "../devices/lorawan/index.js";
 import { openDecoderShelf } from "../ingest/decoders.js";
+import { accountsOf } from "./support/accounts.js";
 import { openTestPipeline } from "./support/pipeline.js";
 import { openSharedHistory, type SharedHistory } from "./support/shared-history.js";
 import { gives, uplink } from "./support/codec.js";
@@ -81,7 +82,7 @@ test("a batch waits for the engine, and loses nothing before, at or behind the f
       ["bin-b", 1],
       ["bin-b", 2],
     ]);
-    const [account] = await works.history.ledger({
+    const [account] = await accountsOf(works.history, {
       fromDay: "2026-11-23",
       toDay: "2026-11-23",
       device: "bin-b",
@@ -181,7 +182,7 @@ test.each(hostile)(
       expect(items.map(({ device, value }) => `${device} ${value}`)).toEqual(
         whole ? ["bin-b 1"] : ["bin-a 7", "bin-b 1"],
       );
-      const accounts = await works.history.ledger({ fromDay: "2026-11-23", toDay: "2026-11-23" });
+      const accounts = await accountsOf(works.history, { fromDay: "2026-11-23", toDay: "2026-11-23" });
       expect(accounts.map(({ balanced }) => balanced)).toEqual([true, true]);
     } finally {
       await works.close();
@@ -205,7 +206,7 @@ test("a decoder's warning is kept with its message, once, and costs the reading 
     expect((await works.history.readings({ limit: 10 })).items).toHaveLength(3);
     expect(await works.pipeline.replay(items, "test")).toEqual({ replayed: 0, refused: 1 });
     expect(await works.pipeline.dismiss(items, "test")).toBe(1);
-    const [account] = await works.history.ledger({ fromDay: "2026-11-23", toDay: "2026-11-23" });
+    const [account] = await accountsOf(works.history, { fromDay: "2026-11-23", toDay: "2026-11-23" });
     expect(account).toMatchObject({ balanced: true, values: { decoded: 3, quarantined: 0 } });
   } finally {
     await works.close();

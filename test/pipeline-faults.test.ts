@@ -5,6 +5,7 @@ import { expect, test, vi } from "vitest";
 import { type JournalMessage, parseCity } from "../devices/index.js";
 import type { Batch } from "../ingest/batch.js";
 import type { StoredReading } from "../ingest/stores/port.js";
+import { accountsOf } from "./support/accounts.js";
 import { makeFolder, removeFolder } from "./support/obieg.js";
 import { openTestPipeline, type TestPipeline } from "./support/pipeline.js";
 import { mountSmallDisk, noSmallDisk } from "./support/small-disk.js";
@@ -49,7 +50,7 @@ test("a batch whose second commit fails is counted once, judged once, and told o
   works.disk.failsState = false;
   await works.pipeline.take(again);
   await takeOf(10, 10);
-  const [account] = await works.history.ledger({ fromDay: "2026-11-23", toDay: "2026-11-23" });
+  const [account] = await accountsOf(works.history, { fromDay: "2026-11-23", toDay: "2026-11-23" });
   expect(account?.messages.received).toBe(10);
   expect(account?.values).toMatchObject({ stored: 10, duplicate: 0, conflict: 0 });
   expect(works.history.position).toBe(10);

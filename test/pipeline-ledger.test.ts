@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Codec, DeviceFields } from "../devices/index.js";
 import { nativeJson } from "../devices/formats/native-json.js";
 import { openEntries } from "../ingest/open-entries.js";
+import { accountsOf } from "./support/accounts.js";
 import { openTestPipeline } from "./support/pipeline.js";
 
 const nowMs = Date.parse("2026-11-23T10:00:00Z");
@@ -96,7 +97,7 @@ test("the ledger adds up under any mixture of messages, in any batches, and afte
           for (const batch of batches) await works.take(batch);
           const sent = batches.flat().length;
           const check = async (): Promise<void> => {
-            const accounts = await works.history.ledger({ fromDay: "2026-11-20", toDay: "2026-11-24" });
+            const accounts = await accountsOf(works.history, { fromDay: "2026-11-20", toDay: "2026-11-24" });
             expect(accounts.filter(({ balanced }) => !balanced)).toEqual([]);
             expect(accounts.reduce((sum, { messages }) => sum + messages.received, 0)).toBe(sent);
             const stored = accounts.reduce((sum, { values }) => sum + values.stored, 0);
@@ -133,7 +134,7 @@ test("two who replay or dismiss the same entries at the same time move them once
   try {
     const { replay, dismiss } = openEntries(works.history, works.pipeline);
     const messagesOf = async (): Promise<string[]> =>
-      (await works.history.ledger({ fromDay: "2026-11-23", toDay: "2026-11-23" }))
+      (await accountsOf(works.history, { fromDay: "2026-11-23", toDay: "2026-11-23" }))
         .filter(({ messages }) => messages.received !== 0 || messages.quarantined !== 0)
         .map(({ device, messages }) => `${device} ${messages.received} ${messages.quarantined}`);
     await works.take(

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { type JournalMessage, parseCity } from "../devices/index.js";
 import { MemoryBook } from "../ingest/memory.js";
+import { accountsOf } from "./support/accounts.js";
 import { makeFolder, removeFolder } from "./support/obieg.js";
 import { openTestPipeline, type TestPipeline } from "./support/pipeline.js";
 import { readSparkplug, type SparkplugPayload, sparkplugBytes } from "./support/sparkplug.js";
@@ -98,7 +99,7 @@ test("a value whose message teaches something is stored, though the state couldn
     await works.pipeline.take(ahead ? batch : works.pipeline.understand(messages));
     expect(await valuesOf(works)).toContain(`energy_import_kwh ${value}`);
   }
-  const accounts = await works.history.ledger({ fromDay: "2026-11-01", toDay: "2026-11-30" });
+  const accounts = await accountsOf(works.history, { fromDay: "2026-11-01", toDay: "2026-11-30" });
   const account = accounts.find(({ device }) => device === "em-1");
   expect(account).toMatchObject({ balanced: true, values: { decoded: 4, stored: 4, duplicate: 0 } });
   await works.close();

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { QuarantineEntry } from "../ingest/stores/port.js";
 import { Zone } from "../ingest/stores/zone.js";
+import { accountsOf } from "./support/accounts.js";
 import { noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
 
 const quarterMs = 900_000;
@@ -17,12 +18,12 @@ test("a day's account balances, with slots of 23, 24 and 25 hours, the same befo
     clock.nowMs = toMs + 1;
     const values = Array.from({ length: slots }, (_, i) => valueAt(fromMs + i * quarterMs + 5_000, i));
     await take(history, values.slice(3));
-    const [open] = await history.ledger({ fromDay: day, toDay: day });
+    const [open] = await accountsOf(history, { fromDay: day, toDay: day });
     expect(open?.slots).toEqual({ expected: slots, covered: slots - 3, missing: 3 });
     expect(open).toMatchObject({ balanced: true, values: { stored: slots - 3 } });
     clock.nowMs = toMs + 5 * 86_400_000;
     await history.maintain(clock.nowMs);
-    expect(await history.ledger({ fromDay: day, toDay: day })).toEqual([open]);
+    expect(await accountsOf(history, { fromDay: day, toDay: day })).toEqual([open]);
   }
   await history.close();
 });
@@ -35,7 +36,7 @@ test("slots are expected until a device's service ends, by the day's account and
   });
   clock.nowMs = noonMs + 86_400_000;
   await take(history, [valueAt(noonMs - 15 * quarterMs, 1), valueAt(noonMs - 3 * quarterMs, 2)]);
-  const accounts = await history.ledger({ fromDay: "2026-06-10", toDay: "2026-06-11" });
+  const accounts = await accountsOf(history, { fromDay: "2026-06-10", toDay: "2026-06-11" });
   expect(accounts.map(({ day, slots }) => [day, slots])).toEqual([
     ["2026-06-10", { expected: 34, covered: 1, missing: 33 }],
   ]);
@@ -60,7 +61,7 @@ test("slots are expected only once they have ended, and only of devices that exi
   });
   clock.nowMs = noonMs + 60_000;
   await take(history, [valueAt(noonMs - 1, 1, { device: "d1" }), valueAt(noonMs + 1, 2, { device: "d1" })]);
-  const accounts = await history.ledger({ fromDay: "2026-06-10", toDay: "2026-06-12" });
+  const accounts = await accountsOf(history, { fromDay: "2026-06-10", toDay: "2026-06-12" });
   expect(accounts.map(({ device, slots }) => [device, slots])).toEqual([
     ["d0", { expected: 48, covered: 0, missing: 48 }],
     ["d1", { expected: 2, covered: 1, missing: 1 }],
@@ -74,20 +75,120 @@ test("sums of many batches are the same before and after they are folded, and af
     await take(history, [valueAt(noonMs + i, i), valueAt(noonMs, 0), valueAt(noonMs, 9)]);
   }
   const query = { fromDay: "2026-06-10", toDay: "2026-06-10", device: "d0" };
-  const before = await history.ledger(query);
+  const before = await accountsOf(history, query);
   expect(before[0]).toMatchObject({
     balanced: true,
     values: { decoded: 15, stored: 5, duplicate: 5, conflict: 5 },
   });
   await history.maintain(clock.nowMs);
-  expect(await history.ledger(query)).toEqual(before);
+  expect(await accountsOf(history, query)).toEqual(before);
   await history.close();
   const { history: again } = await openTestHistory({ dir });
-  expect(await again.ledger(query)).toEqual(before);
+  expect(await accountsOf(again, query)).toEqual(before);
   expect(again.position).toBe(history.position);
   const conflicts = await again.conflicts({ fromMs: noonMs, toMs: noonMs + 1, limit: 10 });
   expect(conflicts.map((item) => item.value)).toEqual([9, 9, 9, 9, 9]);
   await again.close();
+});
+
+test("a page of accounts looks at no day that it doesn't reach; pages of any size add up to the whole", async () => {
+  const ids = Array.from({ length: 40 }, (_, n) => `d${n}`);
+  const asked = { times: 0 };
+  const { history, clock } = await openTestHistory({
+    devices: () => ids,
+    everyMsOf: () => ((asked.times += 1), 900_000),
+    sinceMsOf: () => noonMs - 400 * 86_400_000,
+  });
+  const days = [1, 5, 6, 60].flatMap((back) => [back, back + 0.3]);
+  const sent = days.map((back, n) => valueAt(noonMs - back * 86_400_000, n, { device: `d${n % 5}` }));
+  await take(history, [...sent, valueAt(noonMs, 7, { device: "gone" })]);
+  await history.maintain(clock.nowMs);
+  const year = { fromDay: "2025-06-10", toDay: "2026-06-10" };
+  asked.times = 0;
+  const first = await history.ledger({ ...year, limit: 1 });
+  expect(first.items).toMatchObject([{ day: "2025-06-10", device: "d0", slots: { missing: 96 } }]);
+  expect(asked.times).toBeLessThanOrEqual(2 * ids.length);
+  const months = { fromDay: "2026-04-01", toDay: "2026-06-10" };
+  const whole = await accountsOf(history, months, 100_000);
+  expect(whole).toHaveLength(71 * 40 + 1);
+  const places = whole.map(({ day, device }) => `${day} ${device}`);
+  expect(places).toEqual(places.toSorted());
+  expect(whole.reduce((sum, { slots }) => sum + slots.covered, 0)).toBe(sent.length);
+  expect(whole.filter(({ values }) => values.stored > 0)).toHaveLength(sent.length + 1);
+  expect(await accountsOf(history, months, 977)).toEqual(whole);
+  const few = { fromDay: "2026-06-03", toDay: "2026-06-06" };
+  const those = whole.filter(({ day }) => day >= few.fromDay && day <= few.toDay);
+  expect(await accountsOf(history, few, 7)).toEqual(those);
+  expect(await accountsOf(history, { ...few, device: "d3" }, 1)).toEqual(
+    those.filter(({ device }) => device === "d3"),
+  );
+  await expect(history.ledger({ ...few, limit: 1, cursor: "at1" })).rejects.toMatchObject({
+    code: "bad-cursor",
+  });
+  await history.close();
+});
+
+test("while days without an account are passed over, others have their turns", async () => {
+  let inTurn = 0;
+  let mostInTurn = 0;
+  const { history } = await openTestHistory({
+    sinceMsOf: () => noonMs,
+    everyMsOf() {
+      inTurn += 1;
+      mostInTurn = Math.max(mostInTurn, inTurn);
+      return 900_000;
+    },
+  });
+  let goesOn = true;
+  const turn = (): void => {
+    inTurn = 0;
+    if (goesOn) setImmediate(turn);
+  };
+  turn();
+  expect(await accountsOf(history, { fromDay: "2025-06-10", toDay: "2026-06-10" })).toEqual([]);
+  goesOn = false;
+  expect(mostInTurn).toBe(2);
+  await history.close();
+});
+
+test("a day's totals are what its accounts come to, open, half sealed and sealed", async () => {
+  const ids = Array.from({ length: 7 }, (_, n) => `d${n}`);
+  const { history, clock } = await openTestHistory({ devices: () => ids });
+  const day = "2026-06-10";
+  const check = async (): Promise<void> => {
+    const accounts = await accountsOf(history, { fromDay: day, toDay: day }, 3);
+    const sum = (of: (account: (typeof accounts)[number]) => number): number =>
+      accounts.reduce((total, account) => total + of(account), 0);
+    expect(await history.ledgerTotals(day)).toEqual({
+      stored: sum(({ values }) => values.stored),
+      quarantined: sum(({ values, messages }) => values.quarantined + messages.quarantined),
+      missing: sum(({ slots }) => slots.missing),
+    });
+  };
+  await check();
+  const ofTheDay = ids
+    .slice(1)
+    .flatMap((device, n) =>
+      Array.from({ length: 3 * n }, (_, i) => valueAt(noonMs - (i + 1) * 400_000, i, { device })),
+    );
+  await take(history, ofTheDay);
+  const { position } = history;
+  const nothing = { decoded: 0, stored: 0, duplicate: 0, conflict: 0, quarantined: 0, late: 0 };
+  const ledger = ["d1", "(unknown)"].map((device, n) => ({
+    day,
+    device,
+    messages: { received: 1, decoded: 1 - n, ignored: 0, quarantined: n },
+    values: { ...nothing, decoded: 2 - 2 * n, quarantined: 2 - 2 * n },
+  }));
+  await history.commit({ position, ledger, quarantine: [] });
+  await check();
+  expect(await history.ledgerTotals(day)).toMatchObject({ stored: ofTheDay.length, quarantined: 3 });
+  clock.nowMs += 5 * 86_400_000;
+  await check();
+  await history.maintain(clock.nowMs);
+  ids.push("d9");
+  await check();
+  await history.close();
 });
 
 function entry(message: number, n: number, more: Partial<QuarantineEntry> = {}): QuarantineEntry {
@@ -170,7 +271,7 @@ test("a made-up past is sealed, marked, accounted for and answers like any other
   );
   expect((await history.latest(["d1"]))[0]).toMatchObject({ value: 959, timeMs: noonMs });
   expect([...(await history.after(0, 10))]).toEqual([]);
-  const accounts = await history.ledger({ fromDay: "2026-06-01", toDay: "2026-06-10" });
+  const accounts = await accountsOf(history, { fromDay: "2026-06-01", toDay: "2026-06-10" });
   expect(accounts.every((account) => account.balanced)).toBe(true);
   expect(accounts.find((account) => account.day === "2026-06-05")?.slots).toEqual({
     expected: 96,

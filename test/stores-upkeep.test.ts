@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { accountsOf } from "./support/accounts.js";
 import { gathered, noonMs, openTestHistory, take, valueAt } from "./support/stores-history.js";
 
 const dayMs = 86_400_000;
@@ -102,7 +103,7 @@ test("rows of a class are dropped when its retention ends, its neighbours, the d
   });
   await take(history, [valueAt(noonMs - 5 * dayMs, 1), valueAt(noonMs - 5 * dayMs, 2, { device: "d1" })]);
   await history.maintain(clock.nowMs);
-  const ledger = (): Promise<object[]> => history.ledger({ fromDay: "2026-06-05", toDay: "2026-06-05" });
+  const ledger = (): Promise<object[]> => accountsOf(history, { fromDay: "2026-06-05", toDay: "2026-06-05" });
   const before = await ledger();
   expect(before).toMatchObject(
     ["d0", "d1"].map((device) => ({ device, slots: { expected: 96, covered: 1 } })),

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { ledgerSchema } from "../api.js";
 import { HttpProblem } from "../problem.js";
 import { daySchema, given, idSchema, listParts, localDay } from "../query.js";
-import { answerList, answers, type Api, listOf, pageIn, type RouteParts } from "../route.js";
+import { answerList, answers, type Api, listOf, type RouteParts } from "../route.js";
 
 const mostDays = 366;
 
@@ -44,8 +44,11 @@ export function ledgerRoutes(api: Api, parts: RouteParts): void {
         columns: ["day", "device", "messages", "values", "slots", "balanced"],
         limit,
         cursor,
-        read: async (at, most) =>
-          pageIn(await view.history.ledger({ fromDay, toDay, ...given({ device }) }), at, most),
+        read: async (at, most) => {
+          const asked = { fromDay, toDay, limit: most, ...given({ device, cursor: at }) };
+          const { items, next } = await view.history.ledger(asked);
+          return { items, next: next ?? null };
+        },
       });
     },
   );

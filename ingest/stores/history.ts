@@ -12,8 +12,8 @@ import { readAfter } from "./forward.js";
 import { findStored } from "./found.js";
 import { appendRows, appendSeries } from "./hot.js";
 import { type Asked, type Found, Identity } from "./identity.js";
-import { readAccounts } from "./ledger-query.js";
 import { readHeard, readLatest } from "./latest.js";
+import { readAccounts, readTotals } from "./ledger-query.js";
 import { appendLedger, compactLedger, countPartial } from "./ledger-table.js";
 import { Lock } from "./lock.js";
 import type { HistoryOptions } from "./options.js";
@@ -24,6 +24,8 @@ import type {
   HistoryBatch,
   HistoryStatus,
   LedgerAccount,
+  LedgerQuery,
+  LedgerTotals,
   MaintenanceReport,
   NamesQuery,
   Page,
@@ -192,8 +194,12 @@ export class EmbeddedHistory implements History {
     return readHeard(this.#core);
   }
 
-  ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]> {
+  ledger(query: LedgerQuery): Promise<Page<LedgerAccount>> {
     return readAccounts(this.#core, query);
+  }
+
+  ledgerTotals(day: string): Promise<LedgerTotals> {
+    return readTotals(this.#core, day);
   }
 
   quarantine(query: QuarantineQuery): Promise<Page<QuarantineEntry>> {

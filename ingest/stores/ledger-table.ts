@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { LedgerAccount, LedgerDelta } from "./port.js";
+import type { LedgerAccount, LedgerDelta, LedgerTotals } from "./port.js";
 import { ledgerColumns } from "./schema.js";
-import { literal, numberOf, rowsOf, textOf } from "./sql.js";
+import { literal, numberOf, type Row, rowsInTurn, rowsOf, textOf } from "./sql.js";
 
 /** A day's account before its slots are known. */
 export type LedgerSums = Omit<LedgerAccount, "slots" | "balanced">;
@@ -54,42 +54,59 @@ export async function countPartial(connection: DuckDBConnection): Promise<number
   return numberOf(row?.["n"]);
 }
 
-/** The sums of the days from `fromDay` to `toDay`, both included, of one device or all. */
-export async function readLedger(
+/** The sums of the days from `fromDay` to `toDay`, both included, of one device or all; some thousand at a time. */
+export async function* readLedger(
   connection: DuckDBConnection,
   fromDay: string,
   toDay: string,
   device: string | undefined,
-): Promise<LedgerSums[]> {
+): AsyncGenerator<LedgerSums[]> {
   const where = `where day between ${literal(fromDay)} and ${literal(toDay)}${
     device === undefined ? "" : ` and device = ${literal(device)}`
   }`;
-  const rows = await rowsOf(
+  const turns = rowsInTurn(
     connection,
     `select day, device, ${ledgerColumns.map((name) => `sum(${name})::double as ${name}`).join(", ")}
      from (select * from ledger ${where} union all select * from ledger_partial ${where}) group by day, device`,
   );
-  return rows.map((row) => {
-    const count = (name: string): number => numberOf(row[name]);
-    return {
-      day: textOf(row["day"]),
-      device: textOf(row["device"]),
-      messages: {
-        received: count("received"),
-        decoded: count("decoded"),
-        ignored: count("ignored"),
-        quarantined: count("quarantined"),
-      },
-      values: {
-        decoded: count("values_decoded"),
-        stored: count("values_stored"),
-        duplicate: count("values_duplicate"),
-        conflict: count("values_conflict"),
-        quarantined: count("values_quarantined"),
-        late: count("values_late"),
-      },
-    };
-  });
+  for await (const rows of turns) yield rows.map(sumsOf);
+}
+
+function sumsOf(row: Row): LedgerSums {
+  const count = (name: string): number => numberOf(row[name]);
+  return {
+    day: textOf(row["day"]),
+    device: textOf(row["device"]),
+    messages: {
+      received: count("received"),
+      decoded: count("decoded"),
+      ignored: count("ignored"),
+      quarantined: count("quarantined"),
+    },
+    values: {
+      decoded: count("values_decoded"),
+      stored: count("values_stored"),
+      duplicate: count("values_duplicate"),
+      conflict: count("values_conflict"),
+      quarantined: count("values_quarantined"),
+      late: count("values_late"),
+    },
+  };
+}
+
+/** What all devices sent on a day, as one sum. */
+export async function readSum(
+  connection: DuckDBConnection,
+  day: string,
+): Promise<Pick<LedgerTotals, "stored" | "quarantined">> {
+  const columns = "values_stored as stored, values_quarantined + quarantined as refused";
+  const where = `where day = ${literal(day)}`;
+  const [row] = await rowsOf(
+    connection,
+    `select coalesce(sum(stored), 0)::double as stored, coalesce(sum(refused), 0)::double as refused
+     from (select ${columns} from ledger ${where} union all select ${columns} from ledger_partial ${where})`,
+  );
+  return { stored: numberOf(row?.["stored"]), quarantined: numberOf(row?.["refused"]) };
 }
 
 /** An account of nothing. */

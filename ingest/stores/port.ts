@@ -1,5 +1,7 @@
 import type { Value } from "../../devices/index.js";
+import type { LedgerAccount, LedgerDelta, LedgerQuery, LedgerTotals } from "./account.js";
 
+export type { LedgerAccount, LedgerDelta, LedgerQuery, LedgerTotals } from "./account.js";
 export type { StateStore } from "./state.js";
 
 /**
@@ -43,23 +45,6 @@ export interface StoredValues extends Iterable<IdentifiedValue> {
   readonly timeMs: Float64Array;
   readonly value: Float64Array;
   at(row: number): IdentifiedValue;
-}
-
-/** What a batch adds to one device's account of one local day. All counts may be negative (a replay moves them). */
-export interface LedgerDelta {
-  /** Local day of receipt, `YYYY-MM-DD`. */
-  day: string;
-  /** Device id, or `(unknown)`. */
-  device: string;
-  messages: { received: number; decoded: number; ignored: number; quarantined: number };
-  values: {
-    decoded: number;
-    stored: number;
-    duplicate: number;
-    conflict: number;
-    quarantined: number;
-    late: number;
-  };
 }
 
 /** One thing that couldn't be taken. A message has at most one entry a reason; `paths` says where. */
@@ -171,16 +156,6 @@ export interface SeriesPoint {
   last: number;
 }
 
-/** A local day's account of one device. Field meanings: CONTRACT `GET /ledger`. */
-export interface LedgerAccount {
-  day: string;
-  device: string;
-  messages: LedgerDelta["messages"];
-  values: LedgerDelta["values"];
-  slots: { expected: number; covered: number; missing: number };
-  balanced: boolean;
-}
-
 /** Which names are asked for; `device`: this one alone. */
 export interface NamesQuery {
   reason: string;
@@ -247,7 +222,10 @@ export interface History {
   latest(devices?: string[]): Promise<StoredReading[]>;
   /** When the newest value of each device was received, epoch milliseconds; none that lies ahead. */
   heard(): Promise<Map<string, number>>;
-  ledger(query: { fromDay: string; toDay: string; device?: string }): Promise<LedgerAccount[]>;
+  /** A page of accounts, ordered by day and device. Throws `bad-cursor`. */
+  ledger(query: LedgerQuery): Promise<Page<LedgerAccount>>;
+  /** What all accounts of a local day come to. */
+  ledgerTotals(day: string): Promise<LedgerTotals>;
   quarantine(query: QuarantineQuery): Promise<Page<QuarantineEntry>>;
   /** Names under which open entries of a reason stand, the one heard last first. Throws `bad-cursor`. */
   quarantinedNames(query: NamesQuery): Promise<Page<QuarantinedName>>;

@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { HistoryCore } from "./core.js";
 import type { Series } from "./series-table.js";
-import { appendColumns, numberOf, rowsOf } from "./sql.js";
+import { appendColumns, numbersOf } from "./sql.js";
 import type { LocalDay } from "./zone.js";
 
 /** The reporting slots of a device's local day: equal steps from local midnight; the last takes what is left. */
@@ -43,7 +43,7 @@ export function expectedSlots(slots: DaySlots | undefined): number {
 
 /**
  * Counts, for each device, the expected slots of a day that hold at least one value of `source` (a query giving series and time).
- * Uses the connection's temporary table `slot_rule`.
+ * `devices`: of these alone. Uses the connection's temporary table `slot_rule`.
  */
 export async function coveredSlots(
   connection: DuckDBConnection,
@@ -51,14 +51,15 @@ export async function coveredSlots(
   source: string,
   day: LocalDay,
   nowMs: number,
+  devices?: readonly string[],
 ): Promise<Map<string, number>> {
   const rules: { series: Series; slots: DaySlots; device: number }[] = [];
-  const devices: string[] = [];
+  const names: string[] = [];
   const known = new Map<string, { slots: DaySlots | undefined; device: number }>();
-  for (const series of core.series.all()) {
+  for (const series of devices ? core.series.select(devices) : core.series.all()) {
     let rule = known.get(series.device);
     if (!rule) {
-      rule = { slots: slotsOf(core, series.device, day, nowMs), device: devices.push(series.device) - 1 };
+      rule = { slots: slotsOf(core, series.device, day, nowMs), device: names.push(series.device) - 1 };
       known.set(series.device, rule);
     }
     if (expectedSlots(rule.slots) > 0 && rule.slots)
@@ -79,13 +80,14 @@ export async function coveredSlots(
     (i) => at(i).slots.count,
   ]);
   appender.closeSync();
-  const rows = await rowsOf(
+  const { columns } = await numbersOf(
     connection,
-    `select device, count(distinct slot)::integer as n from (
+    `select device::double, count(distinct slot)::double from (
        select s.device, s.first, s.final, least(s.count - 1, (r."time" - ${day.fromMs}) // s.every) slot
        from (${source}) r join slot_rule s on s.series = r.series
        where r."time" >= ${day.fromMs} and r."time" < ${day.toMs})
      where slot >= first and slot < final group by device`,
   );
-  return new Map(rows.map((row) => [devices[numberOf(row["device"])] ?? "", numberOf(row["n"])]));
+  const [found, counts] = columns as [Float64Array, Float64Array];
+  return new Map(Array.from(found, (device, row) => [names[device] ?? "", counts[row] ?? 0]));
 }

@@ -185,9 +185,9 @@ export function makeFakeView(): FakeView {
         return [{ ...point, min: 0, mean: Number.NaN, max: 2, last: 2 }];
       },
       latest: async (ids) => (!ids || ids.includes("bin-1") ? storedReadings.slice(-1) : []),
-      async ledger({ fromDay, toDay, device: id }) {
+      async ledger({ fromDay, toDay, device: id, limit, cursor }) {
         asked.ledger.push({ fromDay, toDay });
-        return [
+        const accounts = [
           {
             day: fromDay,
             device: id ?? "bin-1",
@@ -197,6 +197,7 @@ export function makeFakeView(): FakeView {
             balanced: true,
           },
         ];
+        return pageFrom(accounts, cursor, limit);
       },
       quarantine: async ({ id, reason, device: of, status, limit, cursor }) =>
         pageFrom(
