@@ -1,8 +1,10 @@
+import { setImmediate } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { HistoryCore } from "./core.js";
 import { readDays } from "./days.js";
 import { seriesIn } from "./hot.js";
 import type { SeriesPoint, SeriesQuery, TimeRange } from "./port.js";
+import { PromisedValues } from "./promised-values.js";
 import { sealedRows } from "./sealed-rows.js";
 import type { Series } from "./series-table.js";
 import { numbersOf } from "./sql.js";
@@ -10,6 +12,8 @@ import { Zone } from "./zone.js";
 
 const hourMs = 3_600_000;
 const quarterMs = 900_000;
+/** Points that are made before others have a turn. */
+const pointsInTurn = 1_000;
 
 /** Grains of time with their sums, as columns in order of time; grains add up to the points of a series. */
 interface Grains {
@@ -164,13 +168,14 @@ function split(query: TimeRange, plan: Plan): { rollups: Rollups[]; rest: TimeRa
   return { rollups, rest };
 }
 
-function gather(
+async function gather(
   core: HistoryCore,
   query: SeriesQuery,
   edges: readonly number[],
   grains: Grains,
-): SeriesPoint[] {
+): Promise<SeriesPoint[]> {
   const { rows, startMs } = grains;
+  const promised = new PromisedValues(core, query.devices);
   const points: SeriesPoint[] = [];
   let step = 0;
   for (let at = 0; at < rows;) {
@@ -182,8 +187,9 @@ function gather(
     if (at === first) break;
     const fromMs = Math.max(edges[step] ?? query.fromMs, query.fromMs);
     const toMs = Math.min(toEdge, query.toMs);
-    const expected = expectedIn(core, query.devices, fromMs, toMs);
+    const expected = promised.in(fromMs, toMs);
     points.push({ fromMs, toMs, expected, ...addUp(grains, first, at) });
+    if (points.length % pointsInTurn === 0) await setImmediate();
   }
   return points;
 }
@@ -208,22 +214,4 @@ function addUp(
   }
   all.mean = total / all.count;
   return all;
-}
-
-function expectedIn(
-  core: HistoryCore,
-  devices: readonly string[],
-  fromMs: number,
-  toMs: number,
-): number | undefined {
-  const nowMs = core.options.clock();
-  let expected = 0;
-  for (const device of devices) {
-    const everyMs = core.options.everyMsOf(device);
-    if (everyMs === undefined || everyMs <= 0) return undefined;
-    const from = Math.max(fromMs, core.options.sinceMsOf(device) ?? fromMs);
-    const to = Math.min(toMs, nowMs, core.options.untilMsOf(device) ?? nowMs);
-    expected += Math.max(0, Math.floor((to - from) / everyMs));
-  }
-  return expected;
 }
