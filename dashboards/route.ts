@@ -169,13 +169,13 @@ export function pageIn<T>(items: readonly T[], cursor: string | undefined, limit
   };
 }
 
-/** The ids asked for: those named, and those at a place or below it; undefined when neither was asked. Throws `place-not-found`. */
+/** The ids asked for, each once: those named, and those at a place or below it; undefined when neither was asked. Throws `place-not-found`. */
 export function devicesAsked(
   { view }: RouteParts,
   devices: readonly string[] | undefined,
   place: string | undefined,
 ): string[] | undefined {
-  if (place === undefined) return devices && [...devices];
+  if (place === undefined) return devices && [...new Set(devices)];
   if (!view.registry.place(place))
     throw new HttpProblem(404, "place-not-found", `there is no place ${place}`);
   const there = view.registry.devicesAt(place);

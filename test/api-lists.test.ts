@@ -2,7 +2,6 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { csvCell } from "../dashboards/export.js";
 import { askAsAdmin, type FakeServer, startFakeServer } from "./support/fake-server.js";
 import { noonMs, reading, refusedEntry } from "./support/fake-view.js";
-import { openTestHistory } from "./support/stores-history.js";
 
 let server: FakeServer;
 beforeEach(async () => {
@@ -194,30 +193,6 @@ test("the ledger is that of the city's day unless told, and to is exclusive", as
     { fromDay: "2026-03-29", toDay: "2026-03-29" },
     { fromDay: "2026-10-01", toDay: "2026-10-31" },
   ]);
-});
-
-test("the ledger of a real history is given by pages and whole, day by day", async () => {
-  const nowMs = Date.parse("2026-11-23T10:00:00Z");
-  const { history, clock } = await openTestHistory({
-    devices: () => ["d0", "d1", "d2"],
-    sinceMsOf: () => nowMs - 400 * 86_400_000,
-  });
-  clock.nowMs = nowMs;
-  server.view.history.ledger = (query) => history.ledger(query);
-  const url = "/ledger?from=2026-11-01&to=2026-11-24";
-  const paged: string[] = [];
-  for (let cursor: string | null = ""; cursor !== null;) {
-    const answer = await get(`${url}&limit=10&cursor=${cursor}`);
-    const page = answer.json<{ items: { day: string; device: string }[]; next: string | null }>();
-    paged.push(...page.items.map(({ day, device }) => `${day},${device}`));
-    cursor = page.next;
-  }
-  expect(paged).toHaveLength(23 * 3);
-  expect(paged.slice(0, 4)).toEqual(["2026-11-01,d0", "2026-11-01,d1", "2026-11-01,d2", "2026-11-02,d0"]);
-  const rows = (await get(url, "text/csv")).body.trimEnd().split("\r\n").slice(1);
-  expect(rows.map((row) => row.split(",", 2).join(","))).toEqual(paged);
-  expect((await get(`${url}&cursor=at10`)).statusCode).toBe(400);
-  await history.close();
 });
 
 test("quarantine shows the beginning of the bytes in a list and all of them alone, as text where it is text", async () => {
