@@ -1,22 +1,26 @@
 import { randomUUID } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { type DeviceEntry, ObiegError, type RegistryView, unitOf } from "../devices/index.js";
 import { MeterEntries, type MeterEntry } from "./meter-entries.js";
 import {
   addBuckets,
-  anchorIn,
+  AnchorSearch,
   beginningOf,
   type Bucket,
   type Correction,
   forget,
   type Interval,
   type LifeEntry,
+  type MeterAccount,
   type MeterOptions,
   type NamePlate,
+  passOver,
   readLife,
   readMeter,
   type Reading,
   type Register,
   registerOf,
+  settledUntil,
   type Span,
   spread,
   updateMeter,
@@ -213,21 +217,22 @@ export class Metering implements Meters {
     { fromMs, toMs }: TimeRange,
     chunk: number,
   ): AsyncGenerator<Interval[]> {
-    const options = this.#options(name);
-    const { spans } = readLife(life);
-    const { readings, anchorMs } = await this.#before(name, spans, fromMs);
+    const range = { fromMs, toMs };
+    const { account: before, anchorMs } = await this.#before(name, life, range);
     const reaches = (one: Interval): boolean =>
       one.fromMs >= anchorMs && one.toMs > fromMs && one.fromMs < toMs;
-    let account = readMeter(life, readings, this.#parts.clock(), options);
+    let [account, readMs] = [before, fromMs];
     for (let [nextMs, limit]: [number | undefined, number] = [fromMs, chunk]; nextMs !== undefined;) {
       const isBeyond: boolean = nextMs >= toMs;
       const untilMs = isBeyond ? Number.POSITIVE_INFINITY : toMs;
-      const page = await this.#parts.history.counter({ ...name, fromMs: nextMs, toMs: untilMs, limit });
-      account = updateMeter(account, { readings: page.items.map(readingOf) }).account;
-      const short = forget(account, Number.POSITIVE_INFINITY);
-      yield account.intervals.filter((one) => one.toMs <= short.knownFromMs && reaches(one));
-      account = short;
-      if (account.knownFromMs >= toMs) return;
+      const page = await this.#page(name, { fromMs: nextMs, toMs: untilMs }, limit);
+      account = updateMeter(account, { readings: page.readings }).account;
+      readMs = page.readings.at(-1)?.timeMs ?? readMs;
+      // What is said by protocol of a later time settles nothing before it: more readings may come between.
+      const settledMs = settledUntil(account, readMs);
+      yield account.intervals.filter((one) => one.toMs <= settledMs && reaches(one));
+      if (settledMs >= toMs) return;
+      account = passOver(forget(account, settledMs), [], readMs, range);
       nextMs = page.nextMs ?? (isBeyond ? undefined : toMs);
       if (page.nextMs === undefined || isBeyond)
         limit = isBeyond ? Math.min(mostValues, limit * 8) : deciding;
@@ -235,29 +240,43 @@ export class Metering implements Meters {
     yield account.intervals.filter(reaches);
   }
 
-  /** Readings before a time, as many as show what was believed then. */
+  /** What was believed before a range, as far as what is believed in it depends on that, and from when on that is certain. */
   async #before(
     name: RegisterName,
-    spans: readonly Span[],
-    untilMs: number,
-  ): Promise<{ readings: Reading[]; anchorMs: number }> {
+    life: readonly LifeEntry[],
+    range: TimeRange,
+  ): Promise<{ account: MeterAccount; anchorMs: number }> {
+    const { spans } = readLife(life);
     const { everyMs = dayMs } = this.#parts.registry.device(name.device) ?? {};
     const firstMs = spans[0]?.fromMs ?? Number.POSITIVE_INFINITY;
+    const toMs = range.fromMs;
+    const none = readMeter(life, [], this.#parts.clock(), this.#options(name));
     for (let backMs = Math.min(2 * dayMs, 40 * everyMs); ; backMs *= 8) {
-      const isAll = backMs > 2_000 * dayMs || untilMs - backMs <= firstMs;
-      const fromMs = isAll ? Math.min(firstMs, untilMs) : untilMs - backMs;
-      const readings: Reading[] = [];
+      const isAll = backMs > 2_000 * dayMs || toMs - backMs <= firstMs;
+      const fromMs = isAll ? Math.min(firstMs, toMs) : toMs - backMs;
+      const search = new AnchorSearch(spans, { fromMs, toMs });
+      let account = none;
       for (let nextMs: number | undefined = fromMs; nextMs !== undefined;) {
-        const range = { fromMs: nextMs, toMs: untilMs, limit: mostValues };
-        const page = await this.#parts.history.counter({ ...name, ...range });
-        readings.push(...page.items.map(readingOf));
+        const page = await this.#page(name, { fromMs: nextMs, toMs }, mostValues);
+        const last = page.readings.at(-1);
+        search.take(page.readings);
+        if (last) account = passOver(account, page.readings, last.timeMs, range);
         ({ nextMs } = page);
       }
-      const anchorMs = isAll
-        ? Number.NEGATIVE_INFINITY
-        : anchorIn(spans, readings, { fromMs, toMs: untilMs });
-      if (anchorMs !== undefined) return { readings, anchorMs };
+      const anchorMs = isAll ? Number.NEGATIVE_INFINITY : search.foundMs;
+      if (anchorMs !== undefined) return { account, anchorMs };
     }
+  }
+
+  /** Readings in a range, oldest first; others have their turn before. */
+  async #page(
+    name: RegisterName,
+    range: TimeRange,
+    limit: number,
+  ): Promise<{ readings: Reading[]; nextMs: number | undefined }> {
+    await setImmediate();
+    const { items, nextMs } = await this.#parts.history.counter({ ...name, ...range, limit });
+    return { readings: items.map(readingOf), nextMs };
   }
 
   #options({ device }: RegisterName): MeterOptions {

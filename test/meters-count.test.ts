@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import {
-  anchorIn,
+  AnchorSearch,
   bookedTotal,
   modulusOf,
   readLife,
@@ -288,8 +288,9 @@ test.each(runs)(
     const entries = [entry.installed(0, electricity)];
     const since = all.slice(1 + before.length);
     const [fromMs, toMs] = [since[0]?.timeMs ?? 0, at(40)];
-    const found = anchorIn(readLife(entries).spans, since, { fromMs, toMs });
-    expect(since.findIndex(({ timeMs }) => timeMs === found)).toBe(anchor ?? -1);
+    const search = new AnchorSearch(readLife(entries).spans, { fromMs, toMs });
+    search.take(since);
+    expect(since.findIndex(({ timeMs }) => timeMs === search.foundMs)).toBe(anchor ?? -1);
     const after = (readings: readonly Reading[]) => {
       const { intervals } = readMeter(entries, readings, at(40), options);
       return intervals.filter((one) => one.fromMs >= (since[anchor ?? 0]?.timeMs ?? 0));

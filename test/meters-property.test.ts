@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  anchorIn,
+  AnchorSearch,
   bookedTotal,
   forget,
   type Interval,
@@ -310,7 +310,9 @@ test("readings of a while give what all readings give, from the anchor that they
   fc.assert(
     fc.property(interrupted, ({ entries, all, fromMs }) => {
       const since = all.filter(({ timeMs }) => timeMs >= fromMs);
-      const anchorMs = anchorIn(readLife(entries).spans, since, { fromMs, toMs: asOfMs });
+      const search = new AnchorSearch(readLife(entries).spans, { fromMs, toMs: asOfMs });
+      for (const reading of since) search.take([reading]);
+      const anchorMs = search.foundMs;
       if (anchorMs === undefined) return;
       anchored += 1;
       const after = ({ intervals }: MeterAccount) => intervals.filter((one) => one.fromMs >= anchorMs);

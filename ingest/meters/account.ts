@@ -9,8 +9,8 @@ import {
 } from "./interval.js";
 import { type Correction, type LifeEntry, readLife } from "./life.js";
 import { inOrder, type Reading } from "./reading.js";
-import { extendTrack, isWithin, type SpanTrack, trackSpan } from "./span.js";
-import type { Skipped } from "./track.js";
+import { extendTrack, isWithin, passTrack, type SpanTrack, trackSpan } from "./span.js";
+import { type Point, type Skipped, standingAt } from "./track.js";
 
 /** All that follows from the readings and the life of a meter. A plain value; never changed in place. */
 export interface MeterAccount {
@@ -18,7 +18,7 @@ export interface MeterAccount {
   options: MeterOptions;
   /** The time it holds for, epoch milliseconds: by it, what is held back is given up on. */
   asOfMs: number;
-  /** What lies before is forgotten ({@link forget}); -Infinity when nothing is. */
+  /** What lies before is forgotten ({@link forget}, {@link passOver}); -Infinity when nothing is. */
   knownFromMs: number;
   /** Half-open, in the order of time, without overlap. */
   intervals: Interval[];
@@ -117,10 +117,13 @@ export function forget(account: MeterAccount, beforeMs: number): MeterAccount {
   if (!found) return account;
   const { points, skipped, pending } = found.track;
   const start = points.findLastIndex(({ settled, reading }) => settled && isOld(reading));
-  const knownFromMs = points[start]?.reading.timeMs ?? beforeMs;
-  const isKept = (reading: Reading) => reading.timeMs > knownFromMs || reading === points[start]?.reading;
+  const standing = standingAt(points[start] as Point);
+  const settledMs = standing.timeMs;
+  const knownFromMs = Math.max(account.knownFromMs, settledMs);
+  const isKept = (reading: Reading) => reading.timeMs > settledMs;
   const trimmed: SpanTrack = {
     span: found.span,
+    standing,
     readings: found.readings.filter(isKept),
     track: {
       points: points.slice(start),
@@ -137,4 +140,31 @@ export function forget(account: MeterAccount, beforeMs: number): MeterAccount {
     tracks,
     ...intervalsOf(tracks, account.asOfMs, account.options),
   };
+}
+
+/**
+ * The account with more readings, all later than those before, and without those up to `throughMs`: of them it keeps only where they
+ * lead, and between which of them something flowed that reaches into a range. So that a history of any length can be read through,
+ * settled or not.
+ * Guarantee: the intervals that reach into the range are the same, and stay the same under updates that are later than `throughMs`.
+ */
+export function passOver(
+  account: MeterAccount,
+  readings: readonly Reading[],
+  throughMs: number,
+  range: { fromMs: number; toMs: number },
+): MeterAccount {
+  const tracks = account.tracks.map((track) => passTrack(track, readings, throughMs, range));
+  const knownFromMs = Math.max(account.knownFromMs, throughMs);
+  const parts = { knownFromMs, tracks, outside: [] };
+  return { ...account, ...parts, ...intervalsOf(tracks, account.asOfMs, account.options) };
+}
+
+/** The time of the last point up to `throughMs` that nothing later can take back; -Infinity when there is none. */
+export function settledUntil({ tracks }: MeterAccount, throughMs: number): number {
+  for (const { track } of tracks.toReversed()) {
+    const point = track.points.findLast(({ settled, reading }) => settled && reading.timeMs <= throughMs);
+    if (point) return point.reading.timeMs;
+  }
+  return Number.NEGATIVE_INFINITY;
 }

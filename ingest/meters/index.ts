@@ -1,11 +1,13 @@
-export { anchorIn } from "./anchor.js";
+export { AnchorSearch } from "./anchor.js";
 export { beginningOf, type NamePlate, registerOf } from "./described.js";
 export {
   forget,
   type MeterAccount,
   type MeterNews,
   type MeterUpdate,
+  passOver,
   readMeter,
+  settledUntil,
   updateMeter,
 } from "./account.js";
 export type { Change, Held, Interval, Mark, MeterOptions, Why } from "./interval.js";

@@ -1,10 +1,12 @@
 import type { Span } from "./life.js";
 import { firstAt, inOrder, merged, type Reading } from "./reading.js";
-import { Follower, type Point, type Track } from "./track.js";
+import { Follower, type Point, type Standing, standingAt, type Track } from "./track.js";
 
 /** One register's readings (protocols included) and what became of them. */
 export interface SpanTrack {
   span: Span;
+  /** Where the readings go on from; undefined when they are all there are. */
+  standing?: Standing | undefined;
   readings: Reading[];
   track: Track;
 }
@@ -32,8 +34,9 @@ export function extendTrack(old: SpanTrack, fresh: readonly Reading[]): SpanTrac
   const { points } = old.track;
   const start = points.findLastIndex(({ settled, reading }) => settled && reading.timeMs < firstMs);
   const readings = merged(old.readings, own);
-  const startMs = points[start]?.reading.timeMs ?? Number.NEGATIVE_INFINITY;
-  const follower = new Follower(old.span.register, points[start]);
+  const from = points[start] ? standingAt(points[start]) : old.standing;
+  const startMs = from?.timeMs ?? Number.NEGATIVE_INFINITY;
+  const follower = new Follower(old.span.register, from);
   let end = points.findIndex(({ reading }) => reading.timeMs > lastMs);
   for (let index = firstAt(readings, startMs + 1); index < readings.length; index += 1) {
     const reading = readings[index] as Reading;
@@ -42,9 +45,30 @@ export function extendTrack(old: SpanTrack, fresh: readonly Reading[]): SpanTrac
     while (end < points.length - 1 && (points[end] as Point).reading.timeMs < reading.timeMs) end += 1;
     const { last, isSettled } = follower;
     if (isSettled && last && stands(points[end] as Point, last, reading))
-      return { span: old.span, readings, track: joined(old.track, start, follower.track, end) };
+      return { ...old, readings, track: joined(old.track, start, follower.track, end) };
   }
-  return { span: old.span, readings, track: joined(old.track, start, follower.track, undefined) };
+  return { ...old, readings, track: joined(old.track, start, follower.track, undefined) };
+}
+
+/** The same with more readings, without those up to a time: of them stays where they lead, and what flowed in a range. */
+export function passTrack(
+  old: SpanTrack,
+  fresh: readonly Reading[],
+  throughMs: number,
+  range: { fromMs: number; toMs: number },
+): SpanTrack {
+  const { span } = old;
+  const own = fresh.filter((reading) => isWithin(span, reading));
+  const readings = own.length > 0 ? merged(old.readings, own) : old.readings;
+  const end = firstAt(readings, throughMs + 1);
+  if (end === 0) return old;
+  const passed = new Follower(span.register, old.standing);
+  for (const reading of readings.slice(0, end)) passed.take(reading);
+  const standing = passed.standing(range);
+  const rest = readings.slice(end);
+  const follower = new Follower(span.register, standing);
+  for (const reading of rest) follower.take(reading);
+  return { span, standing, readings: rest, track: follower.track };
 }
 
 /** True when both runs have just taken the reading and depend on nothing else. */
@@ -80,7 +104,7 @@ function joined(old: Track, start: number, run: Track, end: number | undefined):
 
 /** What would be believed if nothing more came after the last reading. */
 export function undecidedOf({ span, track }: SpanTrack): Point[] {
-  const follower = new Follower(span.register, track.points.at(-1));
-  for (const reading of track.pending) follower.take(reading);
-  return follower.undecided();
+  const last = track.points.at(-1);
+  if (!last) return [];
+  return new Follower(span.register, { ...standingAt(last), pending: track.pending }).undecided();
 }

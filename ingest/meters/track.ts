@@ -45,6 +45,21 @@ interface Branch {
   below: Branch | undefined;
 }
 
+/** Where a follower stands after some readings: all that is needed to go on from there. Never changed in place. */
+export interface Standing {
+  /** Of the last reading that it took; -Infinity before the first. */
+  timeMs: number;
+  points: readonly Point[];
+  /** Oldest first; `anchor` counts in `points`. */
+  branches: readonly Omit<Branch, "below">[];
+  pending: readonly Reading[];
+}
+
+/** Where a follower stands that begins at a settled point. */
+export function standingAt(point: Point): Standing {
+  return { timeMs: point.reading.timeMs, points: [point], branches: [], pending: [] };
+}
+
 /** How many readings must agree before a register is believed to stand elsewhere. */
 const agreeing = { reset: 2, jump: 3, fall: 3 };
 
@@ -57,11 +72,13 @@ export class Follower {
   #branch: Branch | undefined;
   #latestMs: number;
 
-  /** Begins at a settled point, or with nothing. */
-  constructor(register: Register, from?: Point) {
+  /** Begins where another one stood, or with nothing. */
+  constructor(register: Register, from?: Standing) {
     this.#register = register;
-    this.#points = from ? [from] : [];
-    this.#latestMs = from?.reading.timeMs ?? Number.NEGATIVE_INFINITY;
+    this.#points = [...(from?.points ?? [])];
+    this.#pending = [...(from?.pending ?? [])];
+    for (const { anchor, low } of from?.branches ?? []) this.#branch = { anchor, low, below: this.#branch };
+    this.#latestMs = from?.timeMs ?? Number.NEGATIVE_INFINITY;
   }
 
   /** The last point taken. */
@@ -80,6 +97,35 @@ export class Follower {
       (a, b) => a.reading.timeMs - b.reading.timeMs || a.reading.sequence - b.reading.sequence,
     );
     return { points: this.#points, skipped: this.#skipped, pending: this.#pending };
+  }
+
+  /**
+   * Where it stands, with the points between which something flowed in a range; of the others only the first, the last, and those
+   * that a later reading may lead back to. Of what is pending: the first, for its time, and what a later reading may agree with.
+   */
+  standing(range: { fromMs: number; toMs: number }): Standing {
+    const branches: Branch[] = [];
+    for (let branch = this.#branch; branch; branch = branch.below) branches.push(branch);
+    const anchors = new Set(branches.map(({ anchor }) => anchor));
+    const at = (index: number): number => this.#points[index]?.reading.timeMs ?? Number.NaN;
+    const reaches = (index: number): boolean => at(index) > range.fromMs && at(index - 1) < range.toMs;
+    const last = this.#points.length - 1;
+    const kept = [...this.#points.keys()].filter(
+      (index) => index === 0 || index === last || anchors.has(index) || reaches(index) || reaches(index + 1),
+    );
+    const places = new Map(kept.map((index, place) => [index, place]));
+    const before = this.#pending.length - this.#chain().length - 1;
+    return {
+      timeMs: this.#latestMs,
+      // What comes next goes on from all of this, not from a point in the midst of it.
+      points: kept.map((index) => {
+        const point = this.#points[index] as Point;
+        return index === last && this.isSettled ? point : { ...point, settled: false };
+      }),
+      branches: branches.toReversed().map(({ anchor, low }) => ({ anchor: places.get(anchor) ?? 0, low })),
+      pending:
+        before > 0 ? [this.#pending[0] as Reading, ...this.#pending.slice(before)] : [...this.#pending],
+    };
   }
 
   /** Takes the next reading. */
@@ -128,7 +174,7 @@ export class Follower {
       const anchor = this.#points[branch.anchor] as Point;
       if (!stepBetween(this.#register, anchor.reading, reading)) continue;
       const taken = this.#points.splice(branch.anchor + 1).map((point) => point.reading);
-      this.#pending.unshift(...taken);
+      this.#pending = [...taken, ...this.#pending];
       this.#branch = branch.below;
       return true;
     }
