@@ -93,6 +93,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
 
     const rules = openRules(state, registry.rules(), registry, { monotonic: () => performance.now() });
     const alerts = openAlerts(state, { clock, channels: () => registry.channels() });
+    undo.push(() => alerts.close());
     const publish = (topic: string, payload: string, retain: boolean): Promise<void> =>
       door.call("publish", { topic, payload, retain, qos: 1 });
 

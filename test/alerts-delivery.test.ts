@@ -261,3 +261,43 @@ test("an alert is retained on MQTT while it is open and removed when it is resol
     "",
   ]);
 });
+
+test("what is on disk goes out in the order of recording, though the disk is full when it is to be told", async () => {
+  const b = await bench();
+  const deliverer = b.deliver();
+  const seen: string[] = [];
+  b.alerts.onChange((alert) => seen.push(`${alert.id} ${alert.state}`));
+  await b.recordAndFill(transition());
+  await b.pass(1_000);
+  expect([b.server.story, seen]).toEqual([[], []]);
+  b.stateFault = undefined;
+  await b.pass(1_000);
+  expect(b.server.story).toEqual(["bin-1 raised"]);
+  expect([seen[0], b.alerts.counts.raised]).toEqual(["a1 raised", 1]);
+  // What comes before the next try doesn't overtake what waits for it.
+  await b.recordAndFill(transition({ device: "bin-2" }));
+  b.stateFault = undefined;
+  await b.record(transition({ device: "bin-2", state: "resolved" }));
+  await deliverer.settle();
+  await b.recordAndFill(transition({ device: "bin-3" }));
+  b.stateFault = undefined;
+  await b.alerts.acknowledge("a3", "anna");
+  await deliverer.settle();
+  const rest = ["bin-2 raised", "bin-2 resolved", "bin-3 raised", "bin-3 acknowledged"];
+  expect(b.server.story).toEqual(["bin-1 raised", ...rest]);
+  await b.pass(1_000);
+  expect(b.alerts.counts).toMatchObject({ raised: 3, resolved: 1, delivered: 10, waiting: 0 });
+});
+
+test("what was on disk and never told goes out after a start, a raise before its resolve", async () => {
+  const b = await bench();
+  b.deliver();
+  await b.recordAndFill(transition(), transition({ state: "resolved" }));
+  await b.restart();
+  b.stateFault = undefined;
+  // Nothing of the old inbox is told any more.
+  await b.pass(1_000);
+  expect(b.server.story).toEqual([]);
+  await b.deliver().settle();
+  expect(b.server.story).toEqual(["bin-1 raised", "bin-1 resolved"]);
+});

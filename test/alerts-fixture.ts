@@ -103,7 +103,9 @@ export class AlertsBench {
   publishFault: Error | undefined;
   channels: Channel[] = [];
   nowMs = startMs;
-  state: StateStore = openState(this.folder.path);
+  /** While given, no transaction of the state begins: a full disk. */
+  stateFault: Error | undefined;
+  state: StateStore = this.#openState();
   alerts: Inbox;
   deliverer: Deliverer | undefined;
   #nextId = 0;
@@ -124,6 +126,15 @@ export class AlertsBench {
     return bench;
   }
 
+  #openState(): StateStore {
+    const opened = openState(this.folder.path);
+    const transaction: StateStore["transaction"] = async (body) => {
+      if (this.stateFault) throw this.stateFault;
+      return opened.transaction(body);
+    };
+    return { ...opened, transaction };
+  }
+
   #open(): Inbox {
     return openAlerts(this.state, {
       idFactory: () => `a${(this.#nextId += 1)}`,
@@ -131,6 +142,7 @@ export class AlertsBench {
       channels: () => this.channels,
       maxOutboxEntries: this.#maxOutboxEntries,
       linkBase: "https://obieg.example",
+      timer: (delayMs, done) => this.#timer(delayMs, done),
     });
   }
 
@@ -146,16 +158,34 @@ export class AlertsBench {
       clock: () => this.nowMs,
       random: () => 1,
       log: { warn: (_facts, message) => this.warnings.push(message) },
-      timer: (delayMs, done) => {
-        const timer = { atMs: this.nowMs + delayMs, done };
-        this.#timers.push(timer);
-        return () => {
-          this.#timers = this.#timers.filter((other) => other !== timer);
-        };
-      },
+      timer: (delayMs, done) => this.#timer(delayMs, done),
       limits: this.#limits,
     });
     return this.deliverer;
+  }
+
+  #timer(delayMs: number, done: () => void): () => void {
+    const timer = { atMs: this.nowMs + delayMs, done };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** Records; the disk is full from then on, until `stateFault` goes. */
+  async recordAndFill(...transitions: AlertTransition[]): Promise<void> {
+    await this.state.transaction(() => {
+      this.alerts.record(transitions);
+      this.stateFault = new Error("the disk is full");
+    });
+    await this.#turns();
+  }
+
+  async #turns(): Promise<void> {
+    for (let turn = 0; turn < 3; turn += 1)
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
   }
 
   /** Records, and waits until the alerts are told of it. */
@@ -176,19 +206,23 @@ export class AlertsBench {
     const due = this.#timers.filter((timer) => timer.atMs <= this.nowMs);
     this.#timers = this.#timers.filter((timer) => timer.atMs > this.nowMs);
     for (const timer of due) timer.done();
+    await this.state.transaction(() => undefined).catch(() => undefined);
+    await this.#turns();
     await this.deliverer?.settle();
   }
 
   async restart(): Promise<void> {
     await this.deliverer?.stop();
+    this.alerts.close();
     await this.state.close();
-    this.state = openState(this.folder.path);
+    this.state = this.#openState();
     this.alerts = this.#open();
   }
 
   async end(): Promise<void> {
     await this.deliverer?.stop();
     await this.server.stop();
+    this.alerts.close();
     await this.state.close();
     this.folder.remove();
   }

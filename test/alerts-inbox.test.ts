@@ -51,6 +51,13 @@ test("a transaction that fails leaves neither alert nor outbox entry", async () 
   expect(b.alerts.outbox.all()).toEqual([]);
   await b.record(transition({ device: "bin-2" }));
   expect(seen).toEqual(["a2"]);
+  const resolving = b.state.transaction(() => {
+    b.alerts.record([transition({ device: "bin-2", state: "resolved" })]);
+    throw new Error("no room");
+  });
+  await expect(resolving).rejects.toThrow("no room");
+  await b.record(transition({ device: "bin-2", state: "resolved" }));
+  expect(b.alerts.counts).toMatchObject({ raised: 1, resolved: 1 });
 });
 
 test("lists newest first, by state, in pages", async () => {

@@ -1,6 +1,7 @@
 import { type Channel, isAtLeast, ObiegError } from "../../devices/index.js";
 import type { Page, StateStore } from "../stores/port.js";
 import { isOpen, type NewEntry, Outbox } from "./outbox.js";
+import { Recorded } from "./recorded.js";
 import type {
   Alert,
   AlertCounts,
@@ -25,6 +26,20 @@ export interface InboxOptions {
   maxOutboxEntries: number;
   /** Address under which people reach the page, for `links`; without it `links` is empty. */
   linkBase?: string;
+  /** Calls back once after so many milliseconds, and gives the way to call it off; the real one unless given. */
+  timer?: (delayMs: number, done: () => void) => () => void;
+}
+
+function realTimer(delayMs: number, done: () => void): () => void {
+  const timer = setTimeout(done, delayMs).unref();
+  return () => clearTimeout(timer);
+}
+
+/** What one transaction recorded. */
+interface Recording {
+  touched: { id: string; state: AlertTransition["state"] }[];
+  /** Of its entries in the outbox. */
+  keys: string[];
 }
 
 const groupOf = ({ rule, device }: Pick<Alert, "rule" | "device">): string => `${rule}|${device}`;
@@ -47,6 +62,7 @@ export class Inbox implements Alerts {
     waiting: 0,
   };
   readonly outbox: Outbox;
+  readonly #recorded: Recorded<Recording>;
   #lastNumber = 0;
 
   constructor(state: StateStore, options: InboxOptions) {
@@ -62,11 +78,16 @@ export class Inbox implements Alerts {
       mark: (id, mark) => this.#mark(id, mark),
       changed: (id) => this.#tell(id),
     });
+    this.#recorded = new Recorded({
+      commit: () => state.transaction(() => undefined),
+      tell: (recording) => this.#committed(recording),
+      timer: options.timer ?? realTimer,
+    });
   }
 
   record(transitions: readonly AlertTransition[]): void {
     const entries: NewEntry[] = [];
-    const touched: { id: string; state: AlertTransition["state"] }[] = [];
+    const touched: Recording["touched"] = [];
     for (const transition of transitions) {
       const alert = this.#apply(transition);
       if (!alert) continue;
@@ -74,14 +95,12 @@ export class Inbox implements Alerts {
       entries.push(...this.#owed(alert));
     }
     if (touched.length === 0) return;
-    const keys = this.outbox.put(entries);
-    // After the caller's transaction: an empty one behind it is durable only once that one is.
-    setImmediate(() => {
-      this.#state
-        .transaction(() => undefined)
-        .then(() => this.#committed(touched, keys))
-        .catch(() => undefined);
-    });
+    this.#recorded.add({ touched, keys: this.outbox.put(entries) });
+  }
+
+  /** Ends the waiting for the disk; what waited is in the outbox, and found there at the next start. */
+  close(): void {
+    this.#recorded.close();
   }
 
   list(query: AlertQuery): Page<Alert> {
@@ -108,6 +127,7 @@ export class Inbox implements Alerts {
 
   async acknowledge(id: string, who: string, note?: string): Promise<Alert> {
     let keys: string[] = [];
+    let before = 0;
     const alert = await this.#state.transaction(() => {
       const found = this.get(id);
       if (!found) throw new ObiegError("alert-not-found", `there is no alert ${id}`);
@@ -117,10 +137,13 @@ export class Inbox implements Alerts {
       const acknowledged = note === undefined ? { who, atMs } : { who, atMs, note };
       const changed: Alert = { ...found, state: "acknowledged", atMs, acknowledged };
       this.#put(changed);
+      before = this.#recorded.count;
       keys = this.outbox.put(this.#owed(changed));
       return this.get(id) ?? changed;
     });
     if (keys.length > 0) {
+      // On disk with it: what was recorded before, and goes out before.
+      this.#recorded.reached(before);
       this.#tell(id);
       this.outbox.announce(keys);
     }
@@ -227,10 +250,9 @@ export class Inbox implements Alerts {
       yield [key, value];
   }
 
-  #committed(
-    touched: readonly { id: string; state: AlertTransition["state"] }[],
-    keys: readonly string[],
-  ): void {
+  #committed({ touched, keys }: Recording): void {
+    // Its transaction failed: nothing of it stands.
+    if (!keys.some((key) => this.outbox.get(key))) return;
     for (const { id, state } of touched) {
       if (!this.get(id)) continue;
       this.counts[state] += 1;

@@ -131,6 +131,7 @@ export async function openTestPipeline(
       if (numbered.length > 0) await pipeline.take(pipeline.understand(numbered));
     },
     async close() {
+      alerts.close();
       await history.close();
       await state.close();
       if (dataDir === undefined) rmSync(dir, { recursive: true, force: true });
