@@ -39,6 +39,8 @@ export interface MemoryLimits {
 
 const usual: MemoryLimits = { entries: 10_000, bytes: 16e6, entryBytes: 1e6 };
 const nothing: Usage = { entries: 0, bytes: 0 };
+/** How much of a bound is kept when something makes room: a tenth goes at once, so that not each lesson has to look for the oldest. */
+const keptShare = 0.9;
 
 /** What is used once an entry stands as `after` that stood as `before`; undefined: it doesn't. */
 function changed({ entries, bytes }: Usage, before: Kept | undefined, after: Kept | undefined): Usage {
@@ -84,7 +86,7 @@ export class MemoryLayer {
     return { sequence, recall: (key) => this.get(key)?.value };
   }
 
-  /** Takes what a message teaches; past the bound what its user taught longest ago makes room. */
+  /** Takes what a message teaches; past the bound the tenth that its user taught longest ago makes room. */
   learn(lessons: Lessons, { user, sequence }: { user: string; sequence: number }): void {
     for (const [key, value] of lessons) {
       const before = this.get(key);
@@ -104,9 +106,13 @@ export class MemoryLayer {
   }
 
   #makeRoom(user: string, newest: string): void {
-    const isOver = ({ entries, bytes }: Usage): boolean =>
-      entries > this.#limits.entries || bytes > this.#limits.bytes;
-    if (!isOver(this.usageOf(user))) return;
+    const isOver = (share: number): boolean => {
+      const { entries, bytes } = this.usageOf(user);
+      return (
+        entries > Math.ceil(share * this.#limits.entries) || bytes > Math.ceil(share * this.#limits.bytes)
+      );
+    };
+    if (!isOver(1)) return;
     const keys = new Set<string>();
     this.keysOf(user, keys);
     const inOrder = [...keys]
@@ -114,7 +120,7 @@ export class MemoryLayer {
       .map((key) => ({ key, kept: this.get(key) }))
       .toSorted((a, b) => (a.kept?.at ?? 0) - (b.kept?.at ?? 0));
     for (const { key, kept } of inOrder) {
-      if (!isOver(this.usageOf(user))) return;
+      if (!isOver(keptShare)) return;
       this.#put(key, undefined, kept);
     }
   }
@@ -125,7 +131,7 @@ export class MemoryLayer {
  * `memory-undo` (key `last`: `{from, to, before}`).
  * Guarantee: what stands on disk can be taken back by the batch that it was put there with, so that after a crash between the two
  * commits a message finds what it found before; what is of a later time than history and can't be taken back is forgotten.
- * Bounded: 10,000 entries and 16 MB a credential, 1 MB an entry; what a credential taught longest ago makes room.
+ * Bounded: 10,000 entries and 16 MB a credential, 1 MB an entry; the tenth that a credential taught longest ago makes room.
  */
 export class MemoryBook {
   readonly #state: StateStore;
