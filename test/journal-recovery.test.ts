@@ -1,10 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ObiegError, type RawMessage, runOf } from "../devices/index.js";
 import {
+  type FileSystem,
   type Journal,
   nodeFileSystem,
   openJournal,
@@ -85,6 +86,14 @@ const readAll = async (folder: string, durable: number, after = 0): Promise<numb
 };
 const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from + 1 }, (_unused, i) => from + i);
+/** The machine's file system, of which nothing works any more after so many calls. */
+const cutAfter = (calls: number): FileSystem => {
+  let made = 0;
+  return new Proxy(nodeFileSystem, {
+    get: (fs, name: keyof FileSystem) =>
+      (made += 1) > calls ? () => Promise.reject(new Error("the power is cut")) : fs[name],
+  });
+};
 const segments = (): string[] =>
   readdirSync(join(dir, "journal")).filter((name) => name.endsWith(".journal"));
 
@@ -154,6 +163,34 @@ test("a broken record in the middle stops the start, and a repair keeps every ot
   expect(await readAll(dir, again.durableSequence)).toEqual([1, ...range(3, 30)]);
   await again.close();
 });
+
+test.each(["in the middle", "at the end"])(
+  "a repair of a segment that is broken %s, cut anywhere, is done again and loses nothing that is readable",
+  async (place) => {
+    const journal = await open(dir, { segmentBytes: 700 });
+    for (const n of range(1, 30)) await append(journal, message(n));
+    await journal.close();
+    const [victim = ""] = segments();
+    const path = join(dir, "journal", victim);
+    const bytes = readFileSync(path);
+    const starts: number[] = [];
+    for (let at = 16; at < bytes.length; at += bytes.readUInt32LE(at)) starts.push(at);
+    bytes[(starts.at(place === "at the end" ? -1 : 1) ?? 0) + 40] = 0xff;
+    writeFileSync(path, bytes);
+    const repaired = async (done: number): Promise<number[]> => {
+      const copy = join(dir, `cut-${done}`);
+      cpSync(join(dir, "journal"), join(copy, "journal"), { recursive: true });
+      await repairJournal(join(copy, "journal"), cutAfter(done)).catch(() => undefined);
+      await repairJournal(join(copy, "journal"));
+      expect((await verifyJournal(join(copy, "journal"))).faults).toEqual([]);
+      expect(readFileSync(join(copy, "journal", `${victim}.damaged`))).toEqual(bytes);
+      return readAll(copy, 30);
+    };
+    const broken = place === "at the end" ? starts.length : 2;
+    const readable = range(1, 30).filter((n) => n !== broken);
+    for (let done = 0; done < 40; done += 1) expect([done, await repaired(done)]).toEqual([done, readable]);
+  },
+);
 
 test("a missing segment is named", async () => {
   const journal = await open(dir, { segmentBytes: 300 });

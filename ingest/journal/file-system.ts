@@ -1,4 +1,15 @@
-import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
+import {
+  copyFile,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  stat,
+  statfs,
+  unlink,
+} from "node:fs/promises";
 
 /** An open file, as the journal needs it. */
 export interface JournalFile {
@@ -22,12 +33,17 @@ export interface FileSystem {
   stat(path: string): Promise<{ size: number; modifiedMs: number }>;
   makeFolder(dir: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /** Keeps a file's bytes under a second name, which must not exist: on the disk once its folder is synced. */
+  keepAs(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
   /** Bytes that may still be written in the file system of `dir`. */
   freeBytes(dir: string): Promise<number>;
   /** Resolved means that names made, changed or removed in `dir` are on the disk. */
   syncFolder(dir: string): Promise<void>;
 }
+
+/** Of file systems without second names. */
+const unlinked = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
 
 const flags = { read: "r", append: "r+", create: "wx+" } as const;
 
@@ -84,6 +100,20 @@ export const nodeFileSystem: FileSystem = {
     await mkdir(dir, { recursive: true, mode: 0o700 });
   },
   rename,
+  async keepAs(from, to) {
+    try {
+      await link(from, to);
+    } catch (error) {
+      if (!unlinked.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      await copyFile(from, to);
+      const handle = await open(to, "r+");
+      try {
+        await handle.datasync();
+      } finally {
+        await handle.close();
+      }
+    }
+  },
   remove: unlink,
   async freeBytes(dir) {
     const { bavail, bsize } = await statfs(dir);

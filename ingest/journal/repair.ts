@@ -44,7 +44,7 @@ export async function verifyJournal(dir: string, fs: FileSystem = nodeFileSystem
 
 /**
  * Rewrites damaged segments with every record that is still whole; the bytes as they were are kept beside, as `.damaged`.
- * To be called while nobody writes. Guarantee: no whole record is lost; run twice, it changes nothing the second time.
+ * To be called while nobody writes. Guarantee: no whole record is lost, wherever it is cut; run twice, it changes nothing the second time.
  */
 export async function repairJournal(dir: string, fs: FileSystem = nodeFileSystem): Promise<RepairReport> {
   const done: RepairReport = { rewritten: [], kept: [], salvaged: 0 };
@@ -86,7 +86,10 @@ async function rewrite(fs: FileSystem, dir: string, scan: SegmentScan, done: Rep
     await source.close();
   }
   const kept = join(dir, `${scan.segment.name}.damaged`);
-  await fs.rename(path, kept);
+  // The segment has a name at any moment: a repair that is cut is done again.
+  await fs.remove(kept).catch(() => undefined);
+  await fs.keepAs(path, kept);
+  await fs.syncFolder(dir);
   await fs.rename(temporary, path);
   await fs.syncFolder(dir);
   if (later) await markGap(fs, later.path, later.firstSequence);
