@@ -2,7 +2,9 @@ import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyReques
 import { matchesGlob } from "../devices/index.js";
 import { type Role, roles } from "./api.js";
 import type { AuditEvent } from "./audit.js";
+import type { LoginLimit } from "./login-limit.js";
 import { HttpProblem } from "./problem.js";
+import { keyOf, type TokenRecord } from "./tokens.js";
 import type { Users } from "./users.js";
 
 /** Who asks, and how they showed it. */
@@ -63,15 +65,34 @@ function secretOf(authorization: string, anyScheme: boolean): string | undefined
   return password?.[1];
 }
 
-/** Finds who asks. Throws `token-unknown`, `authorization-invalid` (401). */
-export function identify(users: Users, request: FastifyRequest): Principal | undefined {
+/** Finds the token of a secret, and counts wrong ones. Throws `token-unknown` (401), `login-too-often` (429). */
+function findToken(users: Users, secret: string, address: string, limit?: LoginLimit): TokenRecord {
+  const key = keyOf(secret);
+  const waitMs = limit?.waitOfToken(address, key) ?? 0;
+  if (waitMs > 0)
+    throw new HttpProblem(429, "login-too-often", "too many wrong tokens: wait before the next one", {
+      retryAfterMs: waitMs,
+    });
+  const token = users.tokens.find(secret);
+  if (token) limit?.rightToken(address, key);
+  else {
+    limit?.wrongToken(address, key);
+    throw unauthorized("token-unknown", "this token is unknown, removed or expired");
+  }
+  return token;
+}
+
+/**
+ * Finds who asks; with `limit`, tokens that are none are counted against the network that they come from.
+ * Throws `token-unknown`, `authorization-invalid` (401), `login-too-often` (429).
+ */
+export function identify(users: Users, request: FastifyRequest, limit?: LoginLimit): Principal | undefined {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const secret = secretOf(authorization, request.routeOptions.config.anyScheme ?? false);
     if (secret === undefined)
       throw unauthorized("authorization-invalid", "write: Authorization: Bearer TOKEN");
-    const token = users.tokens.find(secret);
-    if (!token) throw unauthorized("token-unknown", "this token is unknown, removed or expired");
+    const token = findToken(users, secret, request.ip, limit);
     return { name: token.name, role: token.role, via: "token", publishesFor: token.publishesFor };
   }
   const id = request.cookies[sessionCookie];
@@ -121,14 +142,14 @@ function refuseRole(request: FastifyRequest, config: FastifyContextConfig): void
 
 /**
  * Puts the doorkeeper before every route: who asks, may they, and did they mean it.
- * Guarantee: runs before a body is read. With `open`, nobody in particular has the role `public`.
+ * Guarantee: runs before a body is read. With `open`, nobody in particular has the role `public`. Wrong tokens are counted by `limit`.
  */
-export function guard(app: FastifyInstance, users: Users, open: boolean): void {
+export function guard(app: FastifyInstance, users: Users, limit: LoginLimit, open: boolean): void {
   const nobody: Principal = { name: "public", role: "public", via: "nobody", publishesFor: [] };
   app.decorateRequest("principal", undefined);
   app.addHook("onRequest", async (request, reply) => {
     if (request.is404) return;
-    request.principal = identify(users, request) ?? (open ? nobody : undefined);
+    request.principal = identify(users, request, limit) ?? (open ? nobody : undefined);
     refuseForgery(request);
     refuseRole(request, request.routeOptions.config);
     if (request.principal?.via === "session") await renewCookie(users, request, reply);

@@ -27,7 +27,7 @@ export interface TokenInput {
 export interface Tokens {
   /** Throws `token-exists` for a name in use, `too-many-tokens`. */
   create(input: TokenInput, by: string): Promise<TokenRecord & { token: string }>;
-  /** Makes `secret` the only token of this name. Throws `token-too-short` under 8 characters. */
+  /** Makes `secret` the only token of this name. Throws `token-too-short` under 24 characters. */
   set(secret: string, input: TokenInput, by: string): Promise<TokenRecord>;
   list(): TokenRecord[];
   /** False when there is none with this id. */
@@ -37,7 +37,7 @@ export interface Tokens {
 }
 
 const most = 1_000;
-const shortest = 8;
+const shortest = 24;
 const usedEveryMs = 60_000;
 
 /** SHA-256 of a secret, hexadecimal: the key under which tokens and sessions are kept. */
@@ -86,7 +86,10 @@ export function openTokens(state: StateStore, clock: () => number): Tokens {
     },
     async set(secret, input, by) {
       if (secret.length < shortest)
-        throw new ObiegError("token-too-short", `a token has at least ${shortest} characters`);
+        throw new ObiegError(
+          "token-too-short",
+          `a token has at least ${shortest} characters: give OBIEG_ADMIN_TOKEN what openssl rand -hex 32 prints`,
+        );
       const known = table.get(keyOf(secret));
       if (known && known.name === input.name && known.role === input.role) return known;
       const record = recordOf(input, by);

@@ -115,6 +115,35 @@ test("an address that tries many users is stopped, and another isn't", async () 
   expect((await logIn(server, "anna")).statusCode).toBe(200);
 });
 
+test("who guesses tokens is stopped, even with a right one; a token in use there goes on, and so does everybody elsewhere", async () => {
+  const ask = (token: string, remoteAddress = "10.9.9.9") =>
+    server.app.inject({
+      url: "/api/v1/devices",
+      headers: { authorization: `Bearer ${token}` },
+      remoteAddress,
+    });
+  expect((await ask(server.tokens.viewer)).statusCode).toBe(200);
+  for (let n = 0; n < 30; n += 1)
+    expect(problemIn(await ask(`guess-${n}`))).toMatchObject({ status: 401, code: "token-unknown" });
+  const refused = await ask("guess-30");
+  expect(problemIn(refused)).toMatchObject({ status: 429, code: "login-too-often" });
+  expect(refused.headers["retry-after"]).toBe("900");
+  expect((await ask(server.tokens.admin)).statusCode).toBe(429);
+  expect((await ask(server.tokens.viewer)).statusCode).toBe(200);
+  expect((await ask(server.tokens.admin, "10.9.9.8")).statusCode).toBe(200);
+  expect((await logIn(server, "anna", password, "10.9.9.9")).statusCode).toBe(200);
+  server.clock.ms += 900_000;
+  expect((await ask(server.tokens.admin)).statusCode).toBe(200);
+});
+
+test("calls that are refused are counted as calls", async () => {
+  const few = await startFakeServer({ limits: { callsPerMinute: 20 } });
+  const codes: number[] = [];
+  for (let n = 0; n < 25; n += 1) codes.push((await few.app.inject({ url: "/api/v1/devices" })).statusCode);
+  expect(codes).toEqual([...Array<number>(20).fill(401), ...Array<number>(5).fill(429)]);
+  await few.close();
+});
+
 test("a clock that jumps back doesn't lock anybody out", async () => {
   for (let n = 0; n < 10; n += 1) await logIn(server, "olga", "wrong", `10.0.1.${n}`);
   server.clock.ms -= hourMs;
