@@ -11,6 +11,7 @@ import type { Feed } from "./feed.js";
 import type { LoginLimit } from "./login-limit.js";
 import { HttpProblem } from "./problem.js";
 import type { Users } from "./users.js";
+import type { Visitors } from "./visitors.js";
 
 /** Bounds of the HTTP side. */
 export interface HttpLimits {
@@ -25,8 +26,9 @@ export interface HttpLimits {
   /** Failed logins of one address, and of one user, within a quarter of an hour. */
   loginsPerAddress: number;
   loginsPerUser: number;
-  /** Connections at once. */
+  /** Connections at once, and of one address. */
   connections: number;
+  connectionsPerAddress: number;
   /** Exports under way at once. */
   exports: number;
   /** Live feeds at once; bytes that one may lag behind; events kept for those who come back. */
@@ -44,6 +46,8 @@ export const defaultHttpLimits: HttpLimits = {
   loginsPerAddress: 30,
   loginsPerUser: 10,
   connections: 1_000,
+  // Twice the feeds: all may come through one proxy.
+  connectionsPerAddress: 200,
   exports: 8,
   feeds: 100,
   feedLagBytes: 1_048_576,
@@ -72,6 +76,7 @@ export function withRawBodies(app: Api, add: (api: Api) => void): void {
 export interface RouteParts {
   view: IngestView;
   users: Users;
+  visitors: Visitors;
   feed: Feed;
   loginLimit: LoginLimit;
   exportLimit: ExportLimit;

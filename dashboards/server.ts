@@ -36,6 +36,7 @@ import { sessionRoutes } from "./routes/session.js";
 import { strangersRoutes } from "./routes/strangers.js";
 import { writesRoutes } from "./routes/writes.js";
 import type { Users } from "./users.js";
+import { boundConnections } from "./visitors.js";
 
 /** What the HTTP side works with. */
 export interface ServerParts {
@@ -98,7 +99,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
     clientErrorHandler: answerBroken,
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply, log),
   }) as unknown as Api;
-  app.server.maxConnections = limits.connections;
+  const visitors = boundConnections(app.server, limits);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, log));
 
@@ -129,7 +130,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
   });
 
   const exportLimit = makeExportLimit(limits.exports);
-  const parts: RouteParts = { view, users, feed, limits, clock, loginLimit, exportLimit };
+  const parts: RouteParts = { view, users, visitors, feed, limits, clock, loginLimit, exportLimit };
   healthRoutes(app, parts);
   await app.register(
     async (scope) => {
@@ -174,11 +175,15 @@ export async function buildServer(options: ServerParts): Promise<Api> {
   return app;
 }
 
-/** Counts a call before anybody looks who asks: the plugin's own hooks stand behind the doorkeeper, who would hide from them whom he refuses. */
+/**
+ * Counts a call before anybody looks who asks: the plugin's own hooks stand behind the doorkeeper, who would hide from them whom
+ * he refuses. Routes with `rateLimit: false` aren't counted.
+ */
 function limitCalls(app: Api): void {
   const count = app.rateLimit();
   app.addHook("onRequest", async function (request, reply) {
-    if (!request.is404) await count.call(this, request, reply);
+    if (!request.is404 && request.routeOptions.config.rateLimit !== false)
+      await count.call(this, request, reply);
   });
 }
 

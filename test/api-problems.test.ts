@@ -73,13 +73,15 @@ test("a resolved alert can't be acknowledged", async () => {
 
 test("an address that calls too often is told to wait", async () => {
   const few = await startFakeServer({ limits: { callsPerMinute: 3 } });
-  const call = (): Promise<LightMyRequestResponse> => few.app.inject({ url: "/healthz" });
+  const call = (): Promise<LightMyRequestResponse> => few.app.inject({ url: "/api/v1/session" });
   expect([(await call()).statusCode, (await call()).statusCode, (await call()).statusCode]).toEqual([
-    200, 200, 200,
+    204, 204, 204,
   ]);
   const refused = await call();
   expect(problemIn(refused)).toMatchObject({ status: 429, code: "too-many-calls" });
   expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
+  for (const url of ["/healthz", "/readyz", "/metrics"])
+    expect([url, (await few.app.inject({ url })).statusCode]).toEqual([url, 200]);
   await few.close();
 });
 

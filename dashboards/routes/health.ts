@@ -2,11 +2,15 @@ import { z } from "zod";
 import { readySchema } from "../api.js";
 import { type Api, answers, type RouteParts, textOf } from "../route.js";
 
-/** `/healthz`, `/readyz`, `/metrics`: for whoever watches the process; open, and without anybody's data. */
-export function healthRoutes(api: Api, { view }: RouteParts): void {
+/** Whoever watches asks often, from where others may ask too much. */
+const config = { rateLimit: false } as const;
+
+/** `/healthz`, `/readyz`, `/metrics`: for whoever watches the process; open, uncounted, and without anybody's data. */
+export function healthRoutes(api: Api, { view, visitors }: RouteParts): void {
   api.get(
     "/healthz",
     {
+      config,
       schema: {
         tags: ["process"],
         summary: "Alive",
@@ -18,6 +22,7 @@ export function healthRoutes(api: Api, { view }: RouteParts): void {
   api.get(
     "/readyz",
     {
+      config,
       schema: {
         tags: ["process"],
         summary: "Ready, or why not (503)",
@@ -32,6 +37,7 @@ export function healthRoutes(api: Api, { view }: RouteParts): void {
   api.get(
     "/metrics",
     {
+      config,
       schema: {
         tags: ["process"],
         summary: "Figures as Prometheus text",
@@ -42,6 +48,6 @@ export function healthRoutes(api: Api, { view }: RouteParts): void {
       reply
         .header("content-type", "text/plain; version=0.0.4; charset=utf-8")
         .serializer((text: string) => text)
-        .send(await view.metrics()),
+        .send((await view.metrics()) + (await visitors.figures())),
   );
 }
