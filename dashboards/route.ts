@@ -29,6 +29,8 @@ export interface HttpLimits {
   /** Connections at once, and of one address. */
   connections: number;
   connectionsPerAddress: number;
+  /** A connection on which nothing moves for so long is cut, unless it waits for its answer; milliseconds. */
+  silenceMs: number;
   /** Exports under way at once. */
   exports: number;
   /** Live feeds at once; bytes that one may lag behind; events kept for those who come back. */
@@ -48,6 +50,7 @@ export const defaultHttpLimits: HttpLimits = {
   connections: 1_000,
   // Twice the feeds: all may come through one proxy.
   connectionsPerAddress: 200,
+  silenceMs: 60_000,
   exports: 8,
   feeds: 100,
   feedLagBytes: 1_048_576,

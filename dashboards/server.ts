@@ -35,6 +35,7 @@ import { registryRoutes } from "./routes/registry.js";
 import { sessionRoutes } from "./routes/session.js";
 import { strangersRoutes } from "./routes/strangers.js";
 import { writesRoutes } from "./routes/writes.js";
+import { hangUpOnSilence } from "./silence.js";
 import type { Users } from "./users.js";
 import { boundConnections } from "./visitors.js";
 
@@ -87,7 +88,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.maxBodyBytes,
     requestTimeout: 30_000,
-    connectionTimeout: 60_000,
+    connectionTimeout: limits.silenceMs,
     keepAliveTimeout: 20_000,
     http: { headersTimeout: 15_000, maxHeaderSize: 16_384 },
     forceCloseConnections: "idle",
@@ -100,6 +101,7 @@ export async function buildServer(options: ServerParts): Promise<Api> {
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply, log),
   }) as unknown as Api;
   const visitors = boundConnections(app.server, limits);
+  hangUpOnSilence(app.server);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, log));
 

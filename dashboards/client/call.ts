@@ -1,6 +1,7 @@
 import { ObiegError } from "../../devices/index.js";
 import type { Page } from "../api.js";
 import type { Service } from "./address.js";
+import { send } from "./request.js";
 
 /** What is asked of a service. */
 export interface Call {
@@ -21,17 +22,16 @@ export async function callService(service: Service, path: string, call: Call = {
   if (call.accept !== undefined) headers["accept"] = call.accept;
   if (call.body !== undefined) headers["content-type"] = "application/json";
   if (call.raw !== undefined) headers["content-type"] = call.raw.type;
-  const body = call.raw === undefined ? call.body && JSON.stringify(call.body) : call.raw.bytes;
+  const body = call.raw?.bytes ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
   let response: Response;
   try {
-    response = await fetch(url, {
-      method: call.method ?? "GET",
-      headers,
-      ...(body === undefined ? {} : { body: body as NonNullable<RequestInit["body"]> }),
-    });
+    response = await send(url, { method: call.method ?? "GET", headers, body });
   } catch (cause) {
-    const { message } = ((cause as Error).cause ?? cause) as Error;
-    throw new ObiegError("service-unreachable", `${service.url} doesn't answer: ${message}`, { cause });
+    // Of several addresses that were tried, the message is empty.
+    const { message, code = "" } = cause as NodeJS.ErrnoException;
+    throw new ObiegError("service-unreachable", `${service.url} doesn't answer: ${message || code}`, {
+      cause,
+    });
   }
   if (response.ok) return response;
   const text = await response.text();
