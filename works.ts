@@ -162,6 +162,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
       figures,
       intake: intakeStatus,
       door: () => doorStatus,
+      state,
       sinks,
       accept: (message) => door.call("accept", message),
       backup: (dir) => {

@@ -1,5 +1,5 @@
 import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { matchesGlob } from "../devices/index.js";
+import { matchesGlob, ObiegError } from "../devices/index.js";
 import { type Role, roles } from "./api.js";
 import type { AuditEvent } from "./audit.js";
 import type { LoginLimit } from "./login-limit.js";
@@ -103,10 +103,14 @@ export function identify(users: Users, request: FastifyRequest, limit?: LoginLim
   return { name: user.name, role: user.role, via: "session", publishesFor: [] };
 }
 
+/** Gives a session that is due another id. While the disk takes none, the old one goes on: who is to make room must get in. */
 async function renewCookie(users: Users, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const id = request.cookies[sessionCookie] ?? "";
   if (!users.sessions.find(id)?.isDue) return;
-  const renewed = await users.sessions.renew(id);
+  const renewed = await users.sessions.renew(id).catch((error: unknown) => {
+    if (error instanceof ObiegError && error.code === "state-commit") return undefined;
+    throw error;
+  });
   if (renewed === undefined) return;
   request.cookies[sessionCookie] = renewed;
   setSessionCookie(request, reply, renewed);

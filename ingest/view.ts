@@ -14,6 +14,7 @@ import type { Intake } from "./intake.js";
 import type { Meters } from "./metering.js";
 import type { Pipeline } from "./pipeline.js";
 import type { History, Sink } from "./stores/port.js";
+import type { StateStore } from "./stores/state.js";
 import { openDecoderShelf } from "./decoders.js";
 import { openEntries } from "./open-entries.js";
 import { openStrangers } from "./strangers.js";
@@ -34,6 +35,7 @@ export interface ViewParts {
   figures: Figures;
   intake: () => Intake["status"];
   door: () => DoorStatus | undefined;
+  state: Pick<StateStore, "fault">;
   sinks: readonly Sink[];
   /** Hands a message to the journal; gives its sequence. */
   accept: (message: RawMessage) => Promise<number>;
@@ -100,6 +102,9 @@ export function openView(parts: ViewParts): OpenView {
     if (door?.journal.fault) found.push(door.journal.fault);
     const { fault } = parts.intake();
     if (fault) found.push(fault);
+    const { fault: stateFault } = parts.state;
+    if (stateFault && stateFault.code !== fault?.code)
+      found.push({ code: stateFault.code, message: stateFault.message });
     return found;
   };
 

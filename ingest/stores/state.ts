@@ -20,6 +20,10 @@ export interface StateStore {
    * Throws `state-commit` (retryable; nothing of it stands) when the disk doesn't take it, else what `body` throws.
    */
   transaction<T>(body: () => T): Promise<T>;
+  /**
+   * Why the disk takes no transaction, `state-commit`: there is no room for one now, or the last one failed; undefined when neither is.
+   */
+  readonly fault: ObiegError | undefined;
   /** Copies a consistent image into an existing folder while running. */
   backup(dir: string): Promise<void>;
   close(): Promise<void>;
@@ -45,20 +49,29 @@ export function openState(dir: string): StateStore {
   const headroom = new Headroom(file, headroomBytes);
   const unwritable = (why: string, cause?: unknown): ObiegError =>
     new ObiegError("state-commit", `${file} can't be written: ${why}`, { retryable: true, cause });
+  const noRoom = (): ObiegError | undefined => {
+    const lack = headroom.lack(usedBytesOf(root));
+    return lack === undefined ? undefined : unwritable(lack);
+  };
+  let failed: ObiegError | undefined;
   return {
     table: (name) => root.openDB({ name }),
     async transaction(body) {
-      const lack = headroom.lack(usedBytesOf(root));
-      if (lack !== undefined) throw unwritable(lack);
+      const lack = noRoom();
+      if (lack) throw lack;
       try {
         const result = await root.childTransaction(body);
         await root.flushed;
+        failed = undefined;
         return result;
       } catch (error) {
         const why = await commitFault(error);
         if (why === undefined) throw error;
-        throw unwritable(why, error);
+        throw (failed = unwritable(why, error));
       }
+    },
+    get fault() {
+      return noRoom() ?? failed;
     },
     async backup(target) {
       await root.backup(join(target, "works.mdb"), true);

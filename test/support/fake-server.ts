@@ -8,7 +8,7 @@ import { makeHasher } from "../../dashboards/password.js";
 import type { Api, HttpLimits } from "../../dashboards/route.js";
 import { buildServer } from "../../dashboards/server.js";
 import { openUsers, type Users } from "../../dashboards/users.js";
-import { openState } from "../../ingest/stores/state.js";
+import { openState, type StateStore } from "../../ingest/stores/state.js";
 import { type FakeView, makeFakeView, noonMs } from "./fake-view.js";
 
 /** A server before a city in memory, with a clock that stands until it is moved. */
@@ -16,6 +16,7 @@ export interface FakeServer {
   app: Api;
   view: FakeView;
   users: Users;
+  state: StateStore;
   clock: { ms: number };
   /** Secrets of tokens, one a role. */
   tokens: Record<Role, string>;
@@ -30,14 +31,19 @@ export interface FakeServerOptions {
   open?: boolean;
   webDir?: string;
   trustProxy?: string[];
+  /** Where users and sessions are kept; a folder of its own without it. */
+  dir?: string;
 }
 
 /** Password of `anna` (admin), `olga` (operator) and `wiktor` (viewer). */
 export const password = "correct horse battery";
 
 /** Starts one; passwords are hashed cheaply. */
-export async function startFakeServer(options: FakeServerOptions = {}): Promise<FakeServer> {
-  const dir = mkdtempSync(join(tmpdir(), "obieg-api-"));
+export async function startFakeServer({
+  dir: given,
+  ...options
+}: FakeServerOptions = {}): Promise<FakeServer> {
+  const dir = given ?? mkdtempSync(join(tmpdir(), "obieg-api-"));
   const state = openState(dir);
   const clock = { ms: noonMs };
   const users = openUsers(state, () => clock.ms, { hasher: makeHasher(1_024) });
@@ -60,6 +66,7 @@ export async function startFakeServer(options: FakeServerOptions = {}): Promise<
     app,
     view,
     users,
+    state,
     clock,
     tokens,
     logged,
