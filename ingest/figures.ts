@@ -209,17 +209,11 @@ export class Figures {
       );
     };
     const { uplinks } = this.#sources;
-    this.#register.registerMetric(
-      new Gauge({
-        name: "obieg_uplinks_lost_total",
-        help: "LoRaWAN uplinks lost by the gaps of the frame counter, by device, those that lost any (uplinks)",
-        labelNames: ["device"],
-        registers: [],
-        collect() {
-          this.reset();
-          for (const [device, { lost }] of uplinks()) if (lost > 0) this.set({ device }, lost);
-        },
-      }),
+    // Without the devices' names: who may read the figures may not know them.
+    this.#ask(
+      "obieg_uplinks_lost_total",
+      "LoRaWAN uplinks lost by the gaps of the frame counter, of all devices (uplinks)",
+      () => [...uplinks()].reduce((sum, [, { lost }]) => sum + lost, 0),
     );
     bySink(
       "obieg_sink_lag_values",
