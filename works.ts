@@ -296,11 +296,9 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
 function serve(): void {
   if (!parentPort) return;
   letDoorGoFirst();
-  surviveFailedCommits((why) => {
-    process.stderr.write(
-      `${JSON.stringify({ level: 50, msg: `state/works.mdb can't be written: ${why}` })}\n`,
-    );
-  });
+  const say = (facts: { msg: string; err?: string }): void =>
+    void process.stderr.write(`${JSON.stringify({ level: 50, ...facts })}\n`);
+  surviveFailedCommits((why) => say({ msg: `state/works.mdb can't be written: ${why}` }));
   let works: Awaited<ReturnType<typeof openWorks>> | undefined;
   let durable = 0;
   const calls: WorksCalls = {
@@ -320,11 +318,9 @@ function serve(): void {
       await works?.stop();
     },
   };
-  const door: Peer<DoorCalls> = joinPeer<DoorCalls>(parentPort, calls, (error) => {
-    process.stderr.write(
-      `${JSON.stringify({ level: 50, msg: "a call of the front door failed", err: String(error) })}\n`,
-    );
-  });
+  const door: Peer<DoorCalls> = joinPeer<DoorCalls>(parentPort, calls, (error) =>
+    say({ msg: "a call of the front door failed", err: String(error) }),
+  );
 }
 
 serve();
