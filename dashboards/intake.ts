@@ -1,7 +1,14 @@
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { FastifyRequest } from "fastify";
-import { type Decoded, type Fault, matchesGlob, openCodecs } from "../devices/index.js";
+import {
+  type Decoded,
+  decodeOrRefuse,
+  decoderFailedCode,
+  type Fault,
+  matchesGlob,
+  openCodecs,
+} from "../devices/index.js";
 import type { PublishedMessage } from "../ingest/index.js";
 import { hasRole, whoOf } from "./access.js";
 import { HttpProblem } from "./problem.js";
@@ -43,7 +50,10 @@ export interface Judged {
 
 /** Where payloads of another program are looked at before they go into the journal. */
 export interface Intake {
-  /** Looks at a payload as the pipeline will. Throws `role-too-low` when who asks doesn't publish for a device that it names. */
+  /**
+   * Looks at a payload as the pipeline will. Throws `role-too-low` when who asks doesn't publish for a device that it names, or nobody
+   * can tell which it names.
+   */
   judge(request: FastifyRequest, topic: string, payload: Buffer): Judged;
   /** Guarantee: all on disk, in their order, when it resolves. */
   keep(judged: readonly Judged[]): Promise<void>;
@@ -59,10 +69,13 @@ export function openIntake({ view, clock }: RouteParts): Intake {
     judge(request, topic, payload) {
       const user = whoOf(request);
       const message = { topic, payload, user, receivedMs: clock() };
-      const decoded = codecs(topic)?.decode({ ...message, clientId: "http", qos: 1 }, view.registry);
+      const codec = codecs(topic);
+      const decoded = codec && decodeOrRefuse(codec, { ...message, clientId: "http", qos: 1 }, view.registry);
       const told = decoded ? partsOf(decoded) : [];
       if (!hasRole(request.principal, senders.role)) {
         const globs = request.principal?.publishesFor ?? [];
+        if (decoded?.kind === "refused" && decoded.fault.code === decoderFailedCode)
+          throw new HttpProblem(403, "role-too-low", `whose it is can't be told: ${decoded.fault.detail}`);
         for (const { device } of told)
           if (device !== undefined && !globs.some((glob) => matchesGlob(glob, device)))
             throw new HttpProblem(403, "role-too-low", `${user} doesn't publish for ${device}`);

@@ -19,6 +19,7 @@ export type {
 } from "./codec.js";
 export { type CodecEntry, type CodecInput, CodecLibrary } from "./codec-library.js";
 export { type ErrorOptions, ObiegError } from "./error.js";
+export { decodeOrRefuse, decoderFailedCode, refusalOf } from "./failure.js";
 export { type FieldGuess, type FieldSamples, guessField } from "./field-guess.js";
 export { mappingOf } from "./formats/interpret.js";
 export { batchesOf, type LineBatch } from "./formats/line-batch.js";

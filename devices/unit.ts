@@ -132,37 +132,39 @@ const table: Readonly<Partial<Record<Dimension, readonly UnitTuple[]>>> = {
 };
 
 /** Other ways of writing a UCUM code that devices use. */
-const aliases: Readonly<Record<string, string>> = {
-  kWh: "kW.h",
-  Wh: "W.h",
-  MWh: "MW.h",
-  l: "L",
-  "l/h": "L/h",
-  "l/min": "L/min",
-  "l/s": "L/s",
-  "°C": "Cel",
-  degC: "Cel",
-  "°F": "[degF]",
-  degF: "[degF]",
-  "m³": "m3",
-  "m³/h": "m3/h",
-  "µg/m³": "ug/m3",
-  "μg/m³": "ug/m3",
-  "mg/m³": "mg/m3",
-  "W/m²": "W/m2",
-  ppm: "[ppm]",
-  ppb: "[ppb]",
-  dB: "dB[SPL]",
-  dBm: "dB[mW]",
-  VA: "V.A",
-  kVA: "kV.A",
-  var: "V.A{reactive}",
-  kvar: "kV.A{reactive}",
-  mmHg: "mm[Hg]",
-  inHg: "[in_i'Hg]",
-  kvarh: "kV.A.h{reactive}",
-  "°": "deg",
-};
+const aliases: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    kWh: "kW.h",
+    Wh: "W.h",
+    MWh: "MW.h",
+    l: "L",
+    "l/h": "L/h",
+    "l/min": "L/min",
+    "l/s": "L/s",
+    "°C": "Cel",
+    degC: "Cel",
+    "°F": "[degF]",
+    degF: "[degF]",
+    "m³": "m3",
+    "m³/h": "m3/h",
+    "µg/m³": "ug/m3",
+    "μg/m³": "ug/m3",
+    "mg/m³": "mg/m3",
+    "W/m²": "W/m2",
+    ppm: "[ppm]",
+    ppb: "[ppb]",
+    dB: "dB[SPL]",
+    dBm: "dB[mW]",
+    VA: "V.A",
+    kVA: "kV.A",
+    var: "V.A{reactive}",
+    kvar: "kV.A{reactive}",
+    mmHg: "mm[Hg]",
+    inHg: "[in_i'Hg]",
+    kvarh: "kV.A.h{reactive}",
+    "°": "deg",
+  }),
+);
 
 const known: readonly Unit[] = Object.entries(table).flatMap(([dimension, tuples]) =>
   tuples.map(([ucum, suffix, times, per = 1, offset = 0]) => ({
@@ -226,7 +228,7 @@ function bySuffix(name: string, deviceClass: string): Conversion | undefined {
 }
 
 function byUnit(stem: string, code: string, deviceClass: string): Conversion | undefined {
-  const ucum = aliases[code] ?? code;
+  const ucum = aliases.get(code) ?? code;
   const found: Conversion[] = [];
   for (const quantity of quantities.values()) {
     if (quantity.stem !== stem && quantity.name !== stem) continue;

@@ -1,19 +1,10 @@
-import type {
-  Answer,
-  Codec,
-  Decoded,
-  DeviceEntry,
-  DeviceFields,
-  JournalMessage,
-  RegistryView,
-  Validate,
-  ValidationLimits,
-} from "../devices/index.js";
+import type { Answer, Codec, Decoded, JournalMessage } from "../devices/index.js";
 import { madeOf, type MadeValue } from "./codec-book.js";
+import { judge, type JudgedPart, type Judgement, type JudgementParts } from "./judgement.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
 import type { MemoryBook, MemoryLayer } from "./memory.js";
 import type { SeenSign } from "./presence.js";
-import { faultsOfUnknown, quarantineFields, quarantineWhole, unknownDeviceCode } from "./quarantine.js";
+import { quarantineFields, quarantineWhole, unknownDeviceCode } from "./quarantine.js";
 import type { History, QuarantineEntry, Values } from "./stores/port.js";
 import type { Unmapped } from "./unmapped.js";
 import type { SeenUplink } from "./uplinks.js";
@@ -24,11 +15,8 @@ export interface SeenAnswer extends Answer {
 }
 
 /** What messages are understood with. */
-export interface BatchParts {
-  registry: RegistryView;
+export interface BatchParts extends JudgementParts {
   codecFor: (topic: string) => Codec | undefined;
-  validate: Validate;
-  limits: ValidationLimits;
   history: Pick<History, "gather">;
   dayOf: (timeMs: number) => string;
   memory: MemoryBook;
@@ -62,7 +50,10 @@ export class Batch {
   readonly waitsFor: Promise<void> | undefined;
   readonly #parts: BatchParts;
 
-  /** Decodes and validates. Guarantee: changes nothing but what it gathers; the same messages after the same ones give the same. */
+  /**
+   * Decodes and validates; a message at which a decoder fails is quarantined, and costs the others nothing.
+   * Guarantee: changes nothing but what it gathers; the same messages after the same ones give the same.
+   */
   constructor(parts: BatchParts, messages: readonly JournalMessage[], run: number) {
     this.#parts = parts;
     this.messages = messages;
@@ -71,30 +62,34 @@ export class Batch {
     this.run = run;
     this.memory = parts.memory.open(messages[0]?.sequence ?? 0);
     for (const message of messages) {
-      const decoded = this.#decode(message);
+      const judgement = this.#judge(message);
+      const { decoded } = judgement;
       if (decoded.kind === "waiting") {
         this.waitsFor = decoded.ready;
         break;
       }
-      this.#validate(message, decoded);
+      if (decoded.lessons) this.memory.learn(decoded.lessons, message);
+      for (const answer of decoded.answers ?? [])
+        this.answers.push({ ...answer, receivedMs: message.receivedMs });
+      this.#take(message, decoded, judgement.parts);
     }
     const last = messages.at(-1);
     if (last && !this.waitsFor) parts.memory.close(this.memory, last.sequence);
   }
 
-  #decode(message: JournalMessage): Decoded {
-    const { registry, codecFor } = this.#parts;
-    const codec = codecFor(message.topic);
-    if (!codec) return { kind: "ignored", reason: "no-codec" };
-    if (!codec.remembers) return codec.decode(message, registry);
-    const decoded = codec.decode(message, registry, this.memory.past(message.sequence));
-    if (decoded.lessons) this.memory.learn(decoded.lessons, message);
-    for (const answer of decoded.answers ?? [])
-      this.answers.push({ ...answer, receivedMs: message.receivedMs });
-    return decoded;
+  #judge(message: JournalMessage): Judgement {
+    const codec = this.#parts.codecFor(message.topic);
+    if (!codec) return { decoded: { kind: "ignored", reason: "no-codec" }, parts: [] };
+    const past = codec.remembers ? this.memory.past(message.sequence) : undefined;
+    return judge(this.#parts, codec, message, message.receivedMs, past);
   }
 
-  #validate(message: JournalMessage, decoded: Exclude<Decoded, { kind: "waiting" }>): void {
+  /** Gathers what a message came to, and accounts for it. */
+  #take(
+    message: JournalMessage,
+    decoded: Exclude<Decoded, { kind: "waiting" }>,
+    parts: readonly JudgedPart[],
+  ): void {
     const { registry } = this.#parts;
     const named = decoded.device;
     const device = named === undefined ? undefined : registry.device(named);
@@ -121,18 +116,12 @@ export class Batch {
     }
     account.messages.decoded += 1;
     const before = this.quarantined.length;
-    this.#values(message, decoded, device, 0);
-    for (const part of decoded.others ?? [])
-      this.#values(message, part, registry.device(part.device), this.quarantined.length - before);
+    for (const part of parts) this.#takePart(message, part, this.quarantined.length - before);
   }
 
   /** Takes what a message says of one device, which a message of several may name without knowing it; `after`: entries made of it before. */
-  #values(message: JournalMessage, part: DeviceFields, device: DeviceEntry | undefined, after: number): void {
-    const { validate, limits } = this.#parts;
+  #takePart(message: JournalMessage, { part, device, values, faults }: JudgedPart, after: number): void {
     const account = this.ledger.account(device?.id ?? unknownDevice, message.receivedMs).values;
-    const { values, faults } = device
-      ? validate(part, device, message.receivedMs, limits)
-      : { values: [], faults: faultsOfUnknown(part) };
     account.decoded += values.length + faults.length;
     for (const value of values) this.values.add(value, message.receivedMs, message.sequence);
     if (faults.length > 0) {

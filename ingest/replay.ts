@@ -1,22 +1,8 @@
-import type {
-  Codec,
-  DeviceFields,
-  Fault,
-  JournalMessage,
-  RegistryView,
-  Validate,
-  ValidationLimits,
-  Value,
-} from "../devices/index.js";
+import type { Codec, JournalMessage } from "../devices/index.js";
+import { judge, type JudgedPart, type JudgementParts } from "./judgement.js";
 import { LedgerBook, unknownDevice } from "./ledger.js";
 import type { MemoryBook } from "./memory.js";
-import {
-  faultsOfUnknown,
-  quarantineFields,
-  unknownDeviceCode,
-  unmappedCode,
-  warningCode,
-} from "./quarantine.js";
+import { quarantineFields, unknownDeviceCode, unmappedCode, warningCode } from "./quarantine.js";
 import { madeOf, type MadeValue } from "./codec-book.js";
 import type { HistoryBatch, QuarantineEntry, Values } from "./stores/port.js";
 
@@ -29,29 +15,23 @@ export interface ReplayReport {
 }
 
 /** What a replay needs of the pipeline. */
-export interface ReplayParts {
-  registry: RegistryView;
+export interface ReplayParts extends JudgementParts {
   codecFor: (topic: string) => Codec | undefined;
-  validate: Validate;
-  limits: ValidationLimits;
   dayOf: (timeMs: number) => string;
   clock: () => number;
   memory: MemoryBook;
 }
 
-/** What is left of a part of a message when validation and the entry's paths had their say. */
-interface Judged {
-  device: string;
-  /** Whose account its values count in. */
-  account: string;
-  values: Value[];
-  faults: Fault[];
-  part: DeviceFields;
-}
-
 /** Whose account an entry counts in. */
 const placeOf = ({ reason, device }: QuarantineEntry): string =>
   reason === unknownDeviceCode ? unknownDevice : device;
+
+/** What is left of a part of a message when an entry's paths had their say. */
+const onlyAt = (judged: JudgedPart, paths: ReadonlySet<string>): JudgedPart => ({
+  ...judged,
+  values: judged.values.filter(({ path }) => paths.has(path)),
+  faults: judged.faults.filter(({ path }) => paths.has(path)),
+});
 
 /** One replay under way: which values come back, what it moves in the ledger, which entries it closes. */
 export class Replay {
@@ -94,8 +74,9 @@ export class Replay {
   }
 
   #take(entry: QuarantineEntry): boolean {
-    const { registry, codecFor, memory } = this.#parts;
-    if (entry.reason === warningCode) return false;
+    const { registry, codecFor, memory, clock } = this.#parts;
+    const codec = codecFor(entry.topic);
+    if (!codec || entry.reason === warningCode) return false;
     const message = {
       sequence: entry.message,
       topic: entry.topic,
@@ -105,14 +86,15 @@ export class Replay {
       qos: 1 as const,
       receivedMs: entry.receivedMs,
     };
-    const decoded = codecFor(entry.topic)?.decode(message, registry, memory.past(entry.message));
-    if (decoded?.kind === "waiting") this.waitsFor = decoded.ready;
-    if (decoded?.kind !== "decoded") return false;
+    // What came while our clock was behind lay in the future then; what is past by now doesn't.
+    const nowMs = Math.max(entry.receivedMs, clock());
+    const { decoded, parts } = judge(this.#parts, codec, message, nowMs, memory.past(entry.message));
+    if (decoded.kind === "waiting") this.waitsFor = decoded.ready;
+    if (decoded.kind !== "decoded") return false;
     const device = registry.device(decoded.device);
     if (!device) return false;
-    const wanted = entry.whole ? undefined : new Set(entry.paths);
-    const judged = [decoded, ...(decoded.others ?? [])].map((part) => this.#judge(entry, part, wanted));
-    if (wanted && judged.every(({ values }) => values.length === 0)) return false;
+    const judged = entry.whole ? parts : parts.map((part) => onlyAt(part, new Set(entry.paths)));
+    if (!entry.whole && judged.every(({ values }) => values.length === 0)) return false;
 
     if (entry.whole) this.#moveMessage(entry, device.id);
     else if (entry.reason !== unmappedCode) {
@@ -125,32 +107,15 @@ export class Replay {
     return true;
   }
 
-  /** What validation says of a device's part of a message, or of its wanted fields. */
-  #judge(entry: QuarantineEntry, part: DeviceFields, wanted: ReadonlySet<string> | undefined): Judged {
-    const { registry, validate, limits, clock } = this.#parts;
-    const device = registry.device(part.device);
-    // What came while our clock was behind lay in the future then; what is past by now doesn't.
-    const { values, faults } = device
-      ? validate(part, device, Math.max(entry.receivedMs, clock()), limits)
-      : { values: [], faults: faultsOfUnknown(part) };
-    return {
-      device: part.device,
-      account: device?.id ?? unknownDevice,
-      part,
-      values: wanted ? values.filter(({ path }) => wanted.has(path)) : values,
-      faults: wanted ? faults.filter(({ path }) => wanted.has(path)) : faults,
-    };
-  }
-
   /** Takes the values and keeps the faults of a part; gives how many entries that left. */
-  #settle(entry: QuarantineEntry, message: JournalMessage, judged: Judged, after: number): number {
-    const { values, faults } = judged;
-    const account = this.#ledger.account(judged.account, entry.receivedMs).values;
+  #settle(entry: QuarantineEntry, message: JournalMessage, judged: JudgedPart, after: number): number {
+    const { part, device, values, faults } = judged;
+    const account = this.#ledger.account(device?.id ?? unknownDevice, entry.receivedMs).values;
     account.decoded += values.length + faults.length;
     account.quarantined += faults.length;
     for (const value of values) this.#values.add(value, entry.receivedMs, entry.message);
-    this.made.push(...madeOf(values, judged.part, entry.receivedMs));
-    const left = quarantineFields(message, judged.device, faults, `-of-${entry.id}`, after);
+    this.made.push(...madeOf(values, part, entry.receivedMs));
+    const left = quarantineFields(message, part.device, faults, `-of-${entry.id}`, after);
     this.#left.push(...left);
     return left.length;
   }

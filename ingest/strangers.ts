@@ -1,6 +1,7 @@
 import {
   createResolver,
   type CityRegistry,
+  decodeOrRefuse,
   type DeviceEntry,
   type Introduction,
   ObiegError,
@@ -87,7 +88,12 @@ export function openStrangers(parts: StrangerParts): Strangers {
 
   const introduce = (name: QuarantinedName): Introduction | undefined => {
     const [last] = name.newest;
-    return last && codecFor(last.topic)?.introduce?.(messageOf(last), name.device);
+    try {
+      return last && codecFor(last.topic)?.introduce?.(messageOf(last), name.device);
+    } catch {
+      // A decoder that fails at it says nothing.
+      return undefined;
+    }
   };
   const isKnown = (identifier: string, introduction: Introduction | undefined): boolean =>
     (introduction && registry.byIdentifier(introduction.scheme, introduction.text)) !== undefined ||
@@ -98,7 +104,8 @@ export function openStrangers(parts: StrangerParts): Strangers {
     const unmapped = new Set<string>();
     for (const one of newest) {
       if (one.payload.length > mostLooked) continue;
-      const decoded = codecFor(one.topic)?.decode(messageOf(one), registry, memory.past(one.message));
+      const codec = codecFor(one.topic);
+      const decoded = codec && decodeOrRefuse(codec, messageOf(one), registry, memory.past(one.message));
       if (decoded?.kind !== "decoded") continue;
       for (const part of [decoded, ...(decoded.others ?? [])]) {
         if (part.device !== device) continue;

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import type { LightMyRequestResponse } from "fastify";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { ObiegError } from "../devices/index.js";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { formats, ObiegError } from "../devices/index.js";
 import { type FakeServer, problemIn, startFakeServer } from "./support/fake-server.js";
 
 const line = "bins,device=bin-1 fill_percent=43.2 1795428000";
@@ -275,6 +275,27 @@ test("a token of few devices writes for these alone: one line of another refuses
   expect((await sensor("7")).statusCode).toBe(403);
   expect((await sensor("")).statusCode).toBe(202);
   expect(server.view.published.map(({ topic }) => topic)).toEqual(["influx/s", "airrohr/bin-1"]);
+});
+
+test("lines at which the decoder fails are kept and told; of who writes for few devices they are refused, as nobody can tell whose they are", async () => {
+  const format = formats.get("influx");
+  if (!format) throw new Error("there is no such format");
+  const parse = vi.spyOn(format, "parse").mockImplementation(() => {
+    throw new RangeError("Maximum call stack size exceeded");
+  });
+  try {
+    const answer = await write(line);
+    expect([answer.statusCode, answer.json().message]).toEqual([
+      400,
+      expect.stringContaining("influx 1 failed"),
+    ]);
+    expect(server.view.published.map(({ payload }) => payload.toString())).toEqual([line]);
+    const few = await write(line, { token: await publisher("bin-*") });
+    expect([few.statusCode, problemIn(few).code]).toEqual([403, "role-too-low"]);
+    expect(server.view.published).toHaveLength(1);
+  } finally {
+    parse.mockRestore();
+  }
 });
 
 test("a header that can't be a topic's level isn't made one", async () => {

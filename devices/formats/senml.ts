@@ -67,25 +67,28 @@ class PackFault extends Error {
   }
 }
 
+const wholeOf = (value: unknown): unknown => (typeof value === "bigint" ? Number(value) : value);
+
 /** A number of CBOR that isn't one of JavaScript's: whole ones above 2^53, decimal fractions (tag 4). */
 function plainOf(value: unknown): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (!isObject(value) || value["tag"] !== 4 || !Array.isArray(value["contents"])) return value;
-  const [exponent, mantissa, more] = (value["contents"] as unknown[]).map(plainOf);
-  if (typeof exponent !== "number" || typeof mantissa !== "number" || more !== undefined) return value;
+  if (!isObject(value) || value["tag"] !== 4 || !Array.isArray(value["contents"])) return wholeOf(value);
+  const contents = value["contents"] as unknown[];
+  const [exponent, mantissa] = [wholeOf(contents[0]), wholeOf(contents[1])];
+  if (contents.length !== 2 || typeof exponent !== "number" || typeof mantissa !== "number") return value;
   return Number.isInteger(exponent) && Number.isInteger(mantissa) ? shift(mantissa, exponent) : value;
 }
 
-/** A record under its labels. Throws a `PackFault` for what has to be understood and isn't. */
+/** A record (a map of CBOR, an object of JSON) under its labels. Throws a `PackFault` for what has to be understood and isn't. */
 function entryOf(item: unknown, path: string): Entry | undefined {
-  const pairs = item instanceof Map ? item : isObject(item) ? Object.entries(item) : undefined;
+  const isCbor = item instanceof Map;
+  const pairs = isCbor ? item : isObject(item) ? Object.entries(item) : undefined;
   if (!pairs) return undefined;
   const entry: Entry = {};
   for (const [key, value] of pairs as Iterable<[unknown, unknown]>) {
     if (typeof key === "string" && key.endsWith("_"))
       throw new PackFault("unknown-extension", path, `${key.slice(0, 80)} has to be understood, and isn't`);
     const label = labelOfKey.get(key);
-    if (label !== undefined) entry[label] = plainOf(value);
+    if (label !== undefined) entry[label] = isCbor ? plainOf(value) : value;
   }
   return entry;
 }
@@ -241,9 +244,10 @@ export const senml: Format = {
       fault: { code, path, detail: detail.slice(0, 300) },
     });
     // An array, or a tag before it, begins above 0x80 in CBOR; JSON's text stands below.
-    const read = (message.payload[0] ?? 0) >= 0x80 ? readCbor(message.payload) : readJson(message.payload);
+    const isCbor = (message.payload[0] ?? 0) >= 0x80;
+    const read = isCbor ? readCbor(message.payload) : readJson(message.payload);
     if ("fault" in read) return refuse(read.fault.code, read.fault.path, read.fault.detail);
-    const { tag, contents } = isObject(read.item) ? read.item : {};
+    const { tag, contents } = isCbor && isObject(read.item) ? read.item : {};
     const list = tag === 55_799 ? contents : read.item;
     if (!Array.isArray(list)) return refuse("invalid-senml", "", "a pack is a list of records");
     if (list.length > maxRecords)

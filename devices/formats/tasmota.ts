@@ -68,6 +68,9 @@ const sensors: Readonly<Record<string, Meaning>> = {
 };
 const temperatureUnits: Readonly<Record<string, string>> = { C: "Cel", F: "[degF]" };
 const pressureUnits: Readonly<Record<string, string>> = { hPa: "hPa", mmHg: "mm[Hg]", inHg: "[in_i'Hg]" };
+/** The unit that a message names; the usual one where it names none of them. */
+const unitIn = (units: Readonly<Record<string, string>>, name: unknown, usual: string): string =>
+  (typeof name === "string" && Object.hasOwn(units, name) ? units[name] : undefined) ?? usual;
 const earliestMs = 946_684_800_000;
 
 /** The message's own time; the receipt's where the device's clock was never set. */
@@ -125,9 +128,8 @@ function sensorFields(
       const isDirect = keys.length === 2;
       let meaning = isDirect && Object.hasOwn(sensors, key) ? sensors[key] : undefined;
       if (isDirect && key === "Temperature")
-        meaning = ["temperature", temperatureUnits[String(temperature)] ?? "Cel"];
-      if (isDirect && key === "Pressure")
-        meaning = ["pressure_hpa", pressureUnits[String(pressure)] ?? "hPa"];
+        meaning = ["temperature", unitIn(temperatureUnits, temperature, "Cel")];
+      if (isDirect && key === "Pressure") meaning = ["pressure_hpa", unitIn(pressureUnits, pressure, "hPa")];
       const field = {
         from,
         path,

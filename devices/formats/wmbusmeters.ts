@@ -108,9 +108,9 @@ function fieldOf(
   const cut = from.lastIndexOf("_");
   const stem = from.slice(0, cut);
   const suffix = from.slice(cut + 1);
-  const medium = String(body["media"]);
+  const { media: medium } = body;
   const unit = Object.hasOwn(units, suffix) ? units[suffix] : undefined;
-  if (unit === undefined || !Object.hasOwn(media, medium)) return {};
+  if (unit === undefined || typeof medium !== "string" || !Object.hasOwn(media, medium)) return {};
   const dates = datesOf(stem);
   if (dates) {
     const timeMs = pastTime(dates, body, message, clock);

@@ -68,6 +68,7 @@ const reasons: Names = {
   "codec-output": ["Dekoder podał zły wynik", "The decoder gave a result that can't be taken"],
   "codec-input": ["Za długa ramka", "Frame too long"],
   "codec-invalid": ["Błędny dekoder", "The decoder can't be loaded"],
+  "decoder-failed": ["Błąd programu przy odczycie", "The program failed at reading it"],
   "codec-warning": ["Ostrzeżenie dekodera", "Warning of the decoder"],
   "unmapped-field": ["Pole bez wielkości", "Field without a quantity"],
   "invalid-identifier": ["Błędna nazwa urządzenia", "Invalid name of a device"],
