@@ -73,9 +73,10 @@ export class UnmappedBook {
     return this.#hasNew;
   }
 
-  /** Entries of the fields that come for the first time. Changes nothing. */
+  /** Entries of the fields that come for the first time, numbered in their message, of however many devices it tells. Changes nothing. */
   entriesOf(found: readonly Unmapped[]): QuarantineEntry[] {
     const seen = new Set<string>();
+    const made = new Map<number, number>();
     const perDevice = new Map<string, number>();
     return found.flatMap(({ message, device, fields }) => {
       const fresh = fields.filter(({ field }) => {
@@ -86,7 +87,9 @@ export class UnmappedBook {
         perDevice.set(device, before + 1);
         return true;
       });
-      return fresh.map((field, index) => this.#entryOf(message, device, field, index + 1));
+      const given = made.get(message.sequence) ?? 0;
+      made.set(message.sequence, given + fresh.length);
+      return fresh.map((field, index) => this.#entryOf(message, device, field, given + index + 1));
     });
   }
 
