@@ -1,6 +1,6 @@
 import { encode } from "cborg";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { readCbor } from "../devices/formats/cbor.js";
 import { senml } from "../devices/formats/senml.js";
 import { openLocalClock } from "../devices/local-time.js";
@@ -117,6 +117,27 @@ test("no bytes, however deep, long or large they say that they are, cost more th
         name,
       ).toContain(code);
   }
+});
+
+test.each([
+  ["name", { bn: "a".repeat(200_000) }, ["refused", "invalid-senml /1"]],
+  ["unit", { bn: "bin-1:", bu: "a".repeat(200_000) }, ["parsed"]],
+])("a base %s as long as the message isn't read through for each record", (_name, base, outcome) => {
+  const pack = JSON.stringify([base, ...Array.from({ length: 4_999 }, () => ({ v: 1 }))]);
+  const tested = vi.spyOn(RegExp.prototype, "test");
+  const replaced = vi.spyOn(String.prototype, "replaceAll");
+  let read = 0;
+  let parsed: ReturnType<typeof parse>;
+  try {
+    parsed = parse(pack);
+    for (const [text] of tested.mock.calls) read += text.length;
+    for (const text of replaced.mock.contexts) read += String(text).length;
+  } finally {
+    vi.restoreAllMocks();
+  }
+  const faults = parsed.kind === "refused" ? [parsed.fault] : [];
+  expect([parsed.kind, ...faults.map(({ code, path }) => `${code} ${path}`)]).toEqual(outcome);
+  expect(read).toBeLessThan(10 * pack.length);
 });
 
 test("times below 2^28 are seconds from now, before and after it; others are the clock's", () => {

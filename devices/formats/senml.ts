@@ -156,12 +156,13 @@ class Pack {
     if (isBase && [entry.n, entry.u, entry.t, entry.ut].every((one) => one === undefined)) return;
     if (given.length > 1 || (isBase && bv === undefined && bs === undefined))
       return this.#fault(path, "a record has one of v, vs, vb and vd, or s");
-    if (!nameText.test(bn + n) || n.length + bn.length > 256)
+    // The length first: a base name as long as the message would be read through for each record.
+    if (n.length + bn.length > 256 || !nameText.test(bn + n))
       return this.#fault(path, "bn and n make no name of letters, digits and - : . / _");
     const { identity, own } = this.#divide(bn, n);
     const timeMs = this.#timeOf(bt, t);
     const unit = u ?? bu;
-    const from = (own === "" ? (unit ?? "value") : own).replaceAll(/[:/]/g, ".").slice(0, 190);
+    const from = (own === "" ? (unit ?? "value") : own).slice(0, 190).replaceAll(/[:/]/g, ".");
     const [label = "v"] = given;
     const value = label === "v" ? sum((entry.v as number | undefined) ?? 0, bv ?? 0) : entry[label];
     if (given.length > 0 || (isBase && bv !== undefined))
