@@ -3,7 +3,8 @@ import type { Fault } from "../codec.js";
 import type { RawMessage } from "../message.js";
 import { createResolver } from "../unit.js";
 import type { Format, Parsed, ParsedField } from "./format.js";
-import { step } from "./json.js";
+import { maxFields } from "./interpret.js";
+import { fromOf, step } from "./json.js";
 import { maxLines } from "./line-batch.js";
 import { type BadLine, type Point, readLines } from "./line-protocol.js";
 
@@ -20,6 +21,8 @@ const precisions: ReadonlyMap<string, bigint> = new Map([
   ["h", 3_600_000_000_000n],
 ]);
 const nanosecondsOfMs = 1_000_000n;
+/** Fields that are read of a message; what comes after is the limit's own fault. */
+const maxRead = maxFields + 1;
 
 /** Precisions of the topic `influx/{precision}`. */
 export const influxPrecisions: readonly string[] = [...precisions.keys()];
@@ -40,13 +43,14 @@ function timeOf({ time }: Point, unit: bigint, receivedMs: number): number {
   return ms > 8_640_000_000_000_000n || ms < -8_640_000_000_000_000n ? Number.NaN : Number(ms);
 }
 
-function fieldsOf(point: Point, identity: string, timeMs: number): ParsedField[] {
+/** At most `most` fields of a point. */
+function fieldsOf(point: Point, identity: string, timeMs: number, most: number): ParsedField[] {
   const given = [...point.tags].filter(([key, text]) => isAttribute(key) && isAttributeText(key, text));
   const attributes = attributesText(Object.fromEntries(given));
-  return point.fields.map(([key, value]): ParsedField => {
+  return point.fields.slice(0, most).map(([key, value]): ParsedField => {
     const isKnown = key.length <= 64 && resolve(key, undefined, "") !== undefined;
     return {
-      from: `${point.measurement}.${key}`.slice(0, 200),
+      from: fromOf(point.measurement, key),
       path: `/${point.line}/${step(key)}`,
       value,
       timeMs,
@@ -100,7 +104,9 @@ export const influx: Format = {
           faults.push({ code: "invalid-identifier", path: `/${one.line}`, detail });
         } else {
           first ??= name;
-          for (const field of fieldsOf(one, name, timeOf(one, unit, message.receivedMs))) fields.push(field);
+          const timeMs = timeOf(one, unit, message.receivedMs);
+          fields.push(...fieldsOf(one, name, timeMs, maxRead - fields.length));
+          if (fields.length === maxRead) break;
         }
       }
     }

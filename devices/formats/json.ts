@@ -4,6 +4,7 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 const maxDepth = 12;
 const maxLeaves = 5_000;
 const maxName = 128;
+const maxFrom = 200;
 
 /** A JSON object as `JSON.parse` gives it. */
 export type JsonObject = { readonly [key: string]: unknown };
@@ -36,10 +37,20 @@ export function step(key: string): string {
   return /[~/]/.test(short) ? short.replaceAll("~", "~0").replaceAll("/", "~1") : short;
 }
 
+/**
+ * A field's own name out of its parts: divided by dots, cut at 200 characters.
+ * Guarantee: each part is cut before they are joined, for what is sliced off a long text keeps all of it alive.
+ */
+export const fromOf = (...parts: readonly string[]): string =>
+  parts
+    .map((part) => part.slice(0, maxFrom))
+    .join(".")
+    .slice(0, maxFrom);
+
 /** A value of a payload that is neither an object nor a list, with the keys down to it. */
 export interface Leaf {
   keys: readonly string[];
-  /** The keys divided by dots. */
+  /** The keys divided by dots, cut at 200 characters. */
   from: string;
   path: string;
   value: unknown;
@@ -48,15 +59,16 @@ export interface Leaf {
 /** Every leaf of a payload, in its order; deeper than 12 levels and beyond 5,000 leaves nothing is looked at. */
 export function leavesOf(body: unknown, keys: readonly string[] = [], base = ""): Leaf[] {
   const found: Leaf[] = [];
-  const walk = (value: unknown, at: readonly string[], path: string): void => {
+  const walk = (value: unknown, at: readonly string[], from: string, path: string): void => {
     if (found.length >= maxLeaves) return;
     if (typeof value !== "object" || value === null) {
-      found.push({ keys: at, from: at.join(".").slice(0, 200), path, value });
+      found.push({ keys: at, from, path, value });
       return;
     }
     if (at.length >= maxDepth + keys.length) return;
-    for (const [key, item] of Object.entries(value)) walk(item, [...at, key], `${path}/${step(key)}`);
+    for (const [key, item] of Object.entries(value))
+      walk(item, [...at, key], at.length === 0 ? fromOf(key) : fromOf(from, key), `${path}/${step(key)}`);
   };
-  walk(body, keys, base);
+  walk(body, keys, fromOf(...keys), base);
   return found;
 }

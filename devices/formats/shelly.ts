@@ -84,8 +84,8 @@ function componentFields(
   const meanings = Object.hasOwn(components, kind) ? components[kind] : undefined;
   if (!meanings || !isObject(status)) return [];
   const identity = number === "0" ? undefined : `${device}/${channelOf[kind] ?? kind}:${number}`;
-  return leavesOf(status, [component], base).flatMap(({ keys, from, path, value }): ParsedField[] => {
-    const key = keys.slice(1).join(".");
+  return leavesOf(status, [component], base).flatMap(({ from, path, value }): ParsedField[] => {
+    const key = from.slice(component.length + 1);
     if (key === "id") return [];
     const name = Object.hasOwn(meanings, key) ? meanings[key] : undefined;
     const isWifi = kind === "wifi" && name === undefined;

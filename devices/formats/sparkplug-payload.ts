@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import type { Reader } from "protobufjs/minimal.js";
+import { shortText } from "../short-text.js";
 
 const require = createRequire(import.meta.url);
 /** Loaded with the first Sparkplug message: most cities never get one. */
@@ -110,7 +111,7 @@ function readMetric(reader: Reader, end: number): Metric {
     7: () => (metric.isNull = reader.bool()),
     9: () => {
       const unit = unitOf(reader, endOf(reader, end));
-      if (unit !== undefined && unit !== "") metric.unit = unit.slice(0, 64);
+      if (unit !== undefined && unit !== "") metric.unit = shortText(unit, 64);
     },
     10: () => (metric.value = { whole: BigInt(reader.uint32()) }),
     11: () => (metric.value = { whole: wholeOf(reader) }),

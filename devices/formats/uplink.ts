@@ -2,7 +2,7 @@ import type { UplinkCount } from "../codec.js";
 import { parseTime } from "../time.js";
 import { createResolver } from "../unit.js";
 import type { Frame, ParsedField } from "./format.js";
-import { isObject, type JsonObject, leavesOf, step } from "./json.js";
+import { fromOf, isObject, type JsonObject, leavesOf, step } from "./json.js";
 
 const resolve = createResolver();
 const maxListed = 1_000;
@@ -83,7 +83,7 @@ function readingsOfList(
   return list.slice(0, maxListed).map((one, index): ParsedField => {
     const [type, unit, time] = ["type", "unit", "timestamp"].map((key) => under(one, key));
     return {
-      from: `${name}.${String(type)}`.slice(0, 200),
+      from: fromOf(name, String(type)),
       path: `${base}/${index}`,
       value: under(one, "value"),
       timeMs,

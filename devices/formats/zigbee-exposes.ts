@@ -1,3 +1,4 @@
+import { shortText } from "../short-text.js";
 import { createResolver } from "../unit.js";
 import { isObject, readJson } from "./json.js";
 
@@ -26,7 +27,7 @@ function propertiesOf(exposes: unknown, into: Property[], depth = 0): void {
     if (Array.isArray(features)) propertiesOf(features, into, depth + 1);
     else if (type === "numeric" && typeof property === "string" && property.length <= longest) {
       const isSetting = category === "config" || (typeof access === "number" && (access & settable) !== 0);
-      into.push([property, typeof unit === "string" ? unit.slice(0, 32) : null, isSetting]);
+      into.push([property, typeof unit === "string" ? shortText(unit, 32) : null, isSetting]);
     }
   }
 }
