@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { deviceColumn } from "../devices/import/column.js";
 import { type ImportFormat, type ImportPlan, parseCity, planImport, readDevices } from "../devices/index.js";
+import { ended } from "./support/bounded.js";
 import { openTestPipeline } from "./support/pipeline.js";
 
 const city = `city: { name: Kraków, timeZone: Europe/Warsaw }
@@ -217,6 +219,24 @@ test("what a spreadsheet would run stays text, and the apostrophe that an export
   expect(await faultsOf("id,class,place,name\nbin-7,bin,krakow,a\u202eb\n")).toEqual([
     "2:4 value-invalid name",
   ]);
+});
+
+test("a cell of a million characters that isn't what its column wants costs a look at each of them", () => {
+  const digits = "1".repeat(1_000_000);
+  const cells = [`${digits}x`, `1${"\t".repeat(1_000_000)}1`, "\u00a0".repeat(1_000_000)];
+  for (const heading of [
+    "capacityLitres",
+    "every",
+    "everySeconds",
+    "at",
+    "latitude",
+    "devEui",
+    "identifiers",
+  ])
+    for (const cell of [...cells, `[${digits}x`, `${digits},5`]) {
+      const read = ended(() => deviceColumn(heading)?.read(cell, true));
+      expect(read, heading).toHaveProperty(cell.trim() === "" ? "value" : "fault");
+    }
 });
 
 test("no bytes make it throw, and a fault anywhere leaves nothing to be done", async () => {

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { Point } from "@influxdata/influxdb-client";
 import { batchesOf } from "../devices/formats/line-batch.js";
 import { readLines } from "../devices/formats/line-protocol.js";
+import { ended } from "./support/bounded.js";
 import { startInfluxDb } from "./support/services.js";
 
 const read = (text: string): unknown[] =>
@@ -107,6 +108,16 @@ test.each([
   ["m f=1 5 6", "bad timestamp"],
 ])("refuses the line %s in words of its own: %s", (line, reason) => {
   expect(read(`${line}\nm f=1 5`)).toEqual([`1: ${reason}`, [2, "m", {}, ["f", 1], 5n]]);
+});
+
+test("a number that goes on for a million digits and isn't one costs a look at each of them", () => {
+  const digits = "1".repeat(1_000_000);
+  for (const bad of [`${digits}x`, `${digits}.${digits}x`, `.${digits}x`, `1e${digits}x`])
+    expect(ended(() => read(`m f=${bad}\nm f=1 5`))).toEqual([
+      "1: invalid number",
+      [2, "m", {}, ["f", 1], 5n],
+    ]);
+  expect(ended(() => [...batchesOf(Buffer.from(`m f=${digits}x`), 1_000)])).toHaveLength(1);
 });
 
 test("takes what newer InfluxDB takes: unsigned numbers, and lines that end as on Windows", () => {

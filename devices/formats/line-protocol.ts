@@ -32,7 +32,9 @@ const equals = 61;
 const quote = 34;
 const backslash = 92;
 const space = 32;
-const float = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const float = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
+/** Characters of a number: the longest that says something, the least there is in full, has 1,077. */
+const maxNumber = 1_100;
 const booleans: Readonly<Record<string, boolean>> = Object.fromEntries([
   ...["t", "T", "true", "True", "TRUE"].map((text) => [text, true] as const),
   ...["f", "F", "false", "False", "FALSE"].map((text) => [text, false] as const),
@@ -48,7 +50,7 @@ function numberOf(text: string): number | boolean {
     return Number(value);
   }
   if (Object.hasOwn(booleans, text)) return booleans[text] === true;
-  const value = float.test(text) ? Number(text) : Number.NaN;
+  const value = text.length <= maxNumber && float.test(text) ? Number(text) : Number.NaN;
   if (!Number.isFinite(value))
     throw new LineFault(/^[\d.+N-]/.test(text) ? "invalid number" : "invalid boolean");
   return value;

@@ -28,7 +28,7 @@ const figure = (cell: string, decimalComma: boolean): Cell => {
   const said = textOf(cell).replaceAll(/[\u00a0\u202f ](?=\d{3}(?:\D|$))/g, "");
   if (said === "") return { value: undefined };
   const plain = decimalComma ? said.replace(",", ".") : said;
-  if (!/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(plain) || plain.length > 30)
+  if (plain.length > 30 || !/^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i.test(plain))
     return { fault: "should be a number, such as 1100 or 0.5" };
   return { value: Number(plain) };
 };
@@ -47,6 +47,7 @@ const interval = (cell: string): Cell =>
 const point = (cell: string): Cell => {
   const said = textOf(cell);
   if (said === "") return { value: undefined };
+  if (said.length > longest) return { fault: `longer than ${longest} characters` };
   const parts = said.replace(/^\[(.*)\]$/, "$1").split(/\s*[,; ]\s*/);
   const numbers = parts.map((part) => figure(part, false));
   const values = numbers.flatMap((one) =>
