@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { sparkplug } from "../devices/formats/sparkplug.js";
 import { rebirthPayload } from "../devices/formats/sparkplug-payload.js";
 import { openLocalClock } from "../devices/local-time.js";
+import { ended } from "./support/bounded.js";
 import { readSparkplug, type SparkplugPayload, sparkplugBytes } from "./support/sparkplug.js";
 
 const receivedMs = Date.parse("2026-11-23T10:00:00Z");
@@ -53,7 +54,11 @@ test("numbers of every data type, as the Tahu project's encoder writes them, are
   );
 });
 
-test("metrics are told by their aliases, one by one and by the index that many get", () => {
+/** What an edge node says one message after the other, with what was remembered of it. */
+function openNode(): {
+  past: Map<string, unknown>;
+  tell: (type: string, seq: number, metrics: object[]) => ReturnType<typeof sparkplug.parse>;
+} {
   const past = new Map<string, unknown>();
   const tell = (type: string, seq: number, metrics: object[]): ReturnType<typeof sparkplug.parse> => {
     const parsed = sparkplug.parse(
@@ -71,6 +76,11 @@ test("metrics are told by their aliases, one by one and by the index that many g
     for (const [key, value] of parsed.lessons ?? []) past.set(key, value);
     return parsed;
   };
+  return { past, tell };
+}
+
+test("metrics are told by their aliases, one by one and by the index that many get", () => {
+  const { tell } = openNode();
   const all = Array.from({ length: 60 }, (_, n) => ({
     name: `m${n}`,
     alias: 60 - n,
@@ -128,4 +138,25 @@ test("what a node is asked is read by the Tahu project's decoder", () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test("a metric whose name is longer than 1,000 characters is at fault by name and by alias, and its name isn't remembered", () => {
+  const { past, tell } = openNode();
+  const byAlias = Array.from({ length: 5_000 }, () => ({ alias: 1, type: "Int32", value: 5 }));
+  const fits = "a-".repeat(500);
+  tell("NBIRTH", 0, [{ name: fits, alias: 1, type: "Int32", value: 1 }]);
+  const read = tell("NDATA", 1, byAlias.slice(0, 2));
+  expect(read).toMatchObject({ kind: "parsed", faults: [], fields: [{ from: fits }, { from: fits }] });
+
+  const birth = tell("NBIRTH", 0, [
+    { name: "a-".repeat(125_000), alias: 1, type: "Int32", value: 1 },
+    { name: "temperature_celsius", alias: 2, type: "Int32", value: 20 },
+  ]);
+  const fault = { code: "invalid-sparkplug", path: "/metrics/0" };
+  expect(birth).toMatchObject({ fields: [{ name: "temperature_celsius", value: 20 }], faults: [fault] });
+  expect(JSON.stringify([...past]).length).toBeLessThan(1_000);
+  const data = ended(() => tell("NDATA", 1, [...byAlias, { alias: 2, type: "Int32", value: 21 }]));
+  expect(data).toMatchObject({ fields: [{ name: "temperature_celsius", value: 21 }] });
+  expect(data).toHaveProperty("faults.length", 5_000);
+  expect(data.answers).toBeUndefined();
 });

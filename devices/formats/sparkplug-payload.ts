@@ -8,7 +8,10 @@ const wire = (): typeof import("protobufjs/minimal.js") => require("protobufjs/m
 
 /** A metric as it stands in a payload. */
 export interface Metric {
+  /** At most 1,000 characters. */
   name?: string;
+  /** True for a metric whose name is longer, and left empty. */
+  isNameLong?: boolean;
   /** A number, or its digits where a number can't hold them. */
   alias?: number | string;
   /** Epoch milliseconds; NaN when there is no such time. */
@@ -36,6 +39,8 @@ export interface Payload {
 const booleanType = 11;
 /** Metrics that are read of a payload; what comes after is the limit's own fault. */
 const maxMetrics = 5_001;
+/** Characters of a metric's name. */
+export const longestName = 1_000;
 const unitProperties: ReadonlySet<string> = new Set(["engUnit", "Engineering Units"]);
 
 const wholeOf = (reader: Reader): bigint => {
@@ -100,7 +105,11 @@ function unitOf(reader: Reader, end: number): string | undefined {
 function readMetric(reader: Reader, end: number): Metric {
   const metric: Metric = {};
   const takes: Readonly<Record<number, () => void>> = {
-    1: () => (metric.name = reader.string()),
+    1: () => {
+      const name = reader.string();
+      metric.isNameLong = name.length > longestName;
+      metric.name = metric.isNameLong ? "" : name;
+    },
     2: () => {
       const whole = wholeOf(reader);
       metric.alias = whole <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(whole) : String(whole);

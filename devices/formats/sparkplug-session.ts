@@ -26,6 +26,8 @@ export interface Session {
 /** What a birth says of one metric. */
 export interface Definition {
   name: string;
+  /** True where the name was longer than one may be, and is left empty. */
+  isNameLong?: boolean;
   alias?: number | string;
   type?: number;
   unit?: string;
@@ -56,8 +58,9 @@ const sessionOf = (past: Past, { node }: Speaker): Session | undefined =>
 const birthsOf = (past: Past, speaker: Speaker): Births | undefined =>
   past.recall(birthsKey(speaker)) as Births | undefined;
 
-const definitionOf = ({ name = "", alias, type, unit }: Metric): Definition => ({
+const definitionOf = ({ name = "", isNameLong, alias, type, unit }: Metric): Definition => ({
   name,
+  ...(isNameLong ? { isNameLong } : {}),
   ...(alias === undefined ? {} : { alias }),
   ...(type === undefined ? {} : { type }),
   ...(unit === undefined ? {} : { unit }),

@@ -3,7 +3,7 @@ import type { LocalClock } from "../local-time.js";
 import type { RawMessage } from "../message.js";
 import { createResolver } from "../unit.js";
 import type { Format, Parsed, ParsedField } from "./format.js";
-import { type Metric, type Payload, readPayload } from "./sparkplug-payload.js";
+import { longestName, type Metric, type Payload, readPayload } from "./sparkplug-payload.js";
 import {
   dataOf,
   type Definition,
@@ -61,12 +61,9 @@ const isApart = (name: string): boolean =>
 
 /** What a name and its unit mean where that is beyond doubt: the vocabulary's name last, or a stem of it with a unit. */
 function meaningOf(name: string, unit: string | undefined): { name?: string; unit?: string } {
-  const last = name
-    .slice(name.lastIndexOf("/") + 1)
-    .trim()
-    .toLowerCase()
-    .replaceAll(/[ -]+/g, "_");
-  if (last.length > 64) return {};
+  const written = name.slice(name.lastIndexOf("/") + 1);
+  if (written.length > 64) return {};
+  const last = written.trim().toLowerCase().replaceAll(/[ -]+/g, "_");
   if (unit !== undefined && resolve(last, unit, "")) return { name: last, unit };
   return unit === undefined && resolve(last, undefined, "") ? { name: last } : {};
 }
@@ -89,6 +86,10 @@ function fieldsOf(
   for (const [index, metric] of payload.metrics.entries()) {
     const path = `/metrics/${index}`;
     const known: Definition | undefined = lookup(metric);
+    if (metric.isNameLong || known?.isNameLong) {
+      faults.push(invalid(path, `its name is longer than ${longestName} characters`));
+      continue;
+    }
     const name = metric.name !== undefined && metric.name !== "" ? metric.name : known?.name;
     if (name === undefined) {
       lost += 1;
