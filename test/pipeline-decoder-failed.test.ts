@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type Codec, type DecodedField, formats } from "../devices/index.js";
 import { openStrangers } from "../ingest/strangers.js";
 import { openTestPipeline, type TestPipeline } from "./support/pipeline.js";
+import { accountsOf } from "./support/accounts.js";
 
 const nowMs = Date.parse("2026-11-23T10:00:00Z");
 const city = `city: { name: K, timeZone: Europe/Warsaw }
@@ -65,7 +66,7 @@ const open = async (): Promise<string[]> =>
     ({ id, reason, device }) => `${id} ${reason} ${device}`,
   );
 const accounts = async (): Promise<string[]> =>
-  (await works.history.ledger({ fromDay: "2026-11-23", toDay: "2026-11-23" }))
+  (await accountsOf(works.history, { fromDay: "2026-11-23", toDay: "2026-11-23" }))
     .filter(({ messages }) => messages.received !== 0 || messages.quarantined !== 0)
     .map(({ device, messages: { received, decoded, quarantined }, balanced }) =>
       [device, received, decoded, quarantined, balanced ? "balanced" : "not balanced"].join(" "),
