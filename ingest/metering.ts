@@ -1,41 +1,34 @@
 import { randomUUID } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
-import { type DeviceEntry, ObiegError, type RegistryView, unitOf } from "../devices/index.js";
+import { type DeviceEntry, ObiegError, unitOf } from "../devices/index.js";
 import { MeterEntries, type MeterEntry } from "./meter-entries.js";
 import {
   addBuckets,
-  AnchorSearch,
   beginningOf,
   type Bucket,
   type Correction,
-  forget,
   type Interval,
   type LifeEntry,
-  type MeterAccount,
-  type MeterOptions,
   type NamePlate,
-  passOver,
   readLife,
-  readMeter,
-  type Reading,
   type Register,
   registerOf,
-  settledUntil,
   type Span,
   spread,
-  updateMeter,
 } from "./meters/index.js";
-import type { CounterValue, History, StateStore, TimeRange } from "./stores/port.js";
+import {
+  deciding,
+  MeterReader,
+  type MeterReaderParts,
+  mostValues,
+  type RegisterName,
+} from "./meter-reader.js";
+import type { StateStore, TimeRange } from "./stores/port.js";
 import { type CalendarStep, Zone } from "./stores/zone.js";
-
-/** One register of a device: the counter that shows it, and whose it is. */
-export interface RegisterName {
-  device: string;
-  quantity: string;
-}
 
 /** A new register as an entry names it; what isn't said is as it was, but for the width. */
 export type NewRegister = Pick<NamePlate, "serial"> & { [K in keyof NamePlate]?: NamePlate[K] | undefined };
+
+export type { RegisterName } from "./meter-reader.js";
 
 /** What happened to a meter, as a person says it. Times epoch milliseconds, readings in units of the register. */
 export type MeterNote = { id?: string | undefined; why: string } & (
@@ -87,20 +80,9 @@ export interface AmountPlace {
 }
 
 /** What metering works with. */
-export interface MeteringParts {
-  history: Pick<History, "counter">;
-  registry: Pick<RegistryView, "device">;
+export interface MeteringParts extends MeterReaderParts {
   entries: MeterEntries;
-  /** How long an undecided reading is held back, milliseconds. */
-  waitMs: number;
-  clock: () => number;
 }
-
-const dayMs = 86_400_000;
-/** Values read at once: a year of quarters of an hour. */
-const mostValues = 40_000;
-/** Values that usually decide about those before them. */
-const deciding = 100;
 
 /**
  * Works out amounts when they are asked for, from what history holds of a counter and what was written of its meter.
@@ -108,9 +90,11 @@ const deciding = 100;
  */
 export class Metering implements Meters {
   readonly #parts: MeteringParts;
+  readonly #reader: MeterReader;
 
   constructor(parts: MeteringParts) {
     this.#parts = parts;
+    this.#reader = new MeterReader(parts);
   }
 
   spans(device: DeviceEntry, counters: readonly string[]): MeterSpan[] {
@@ -160,7 +144,7 @@ export class Metering implements Meters {
       .map((entry): MeterAmount => ({ fromMs: entry.fromMs, toMs: entry.toMs, amount: entry.amount, entry }));
     const wanted = limit + (after?.skip ?? 0);
     const found: MeterAmount[] = [];
-    for await (const intervals of this.#settled(
+    for await (const intervals of this.#reader.settled(
       query,
       life,
       { fromMs, toMs },
@@ -180,7 +164,7 @@ export class Metering implements Meters {
     const edges = edgesOf(query);
     const life = this.#life(query);
     let buckets = spread({ intervals: [], corrections: readLife(life).corrections }, edges);
-    for await (const intervals of this.#settled(query, life, query, mostValues))
+    for await (const intervals of this.#reader.settled(query, life, query, mostValues))
       buckets = addBuckets(buckets, spread({ intervals, corrections: [] }, edges));
     return buckets.filter(({ known, corrected }) => known > 0 || corrected !== 0);
   }
@@ -206,93 +190,11 @@ export class Metering implements Meters {
     const said = { id: `${device}/${quantity}/decommissioned`, who: "registry", why: "decommissioned" };
     return [...life, { ...said, kind: "removed", recordedMs: found.sinceMs, timeMs: decommissioned }];
   }
-
-  /**
-   * The intervals that reach into a range, in turns, oldest first: each as the readings after it have decided, or as they are
-   * believed where none came.
-   */
-  async *#settled(
-    name: RegisterName,
-    life: readonly LifeEntry[],
-    { fromMs, toMs }: TimeRange,
-    chunk: number,
-  ): AsyncGenerator<Interval[]> {
-    const range = { fromMs, toMs };
-    const { account: before, anchorMs } = await this.#before(name, life, range);
-    const reaches = (one: Interval): boolean =>
-      one.fromMs >= anchorMs && one.toMs > fromMs && one.fromMs < toMs;
-    let [account, readMs] = [before, fromMs];
-    for (let [nextMs, limit]: [number | undefined, number] = [fromMs, chunk]; nextMs !== undefined;) {
-      const isBeyond: boolean = nextMs >= toMs;
-      const untilMs = isBeyond ? Number.POSITIVE_INFINITY : toMs;
-      const page = await this.#page(name, { fromMs: nextMs, toMs: untilMs }, limit);
-      account = updateMeter(account, { readings: page.readings }).account;
-      readMs = page.readings.at(-1)?.timeMs ?? readMs;
-      // What is said by protocol of a later time settles nothing before it: more readings may come between.
-      const settledMs = settledUntil(account, readMs);
-      yield account.intervals.filter((one) => one.toMs <= settledMs && reaches(one));
-      if (settledMs >= toMs) return;
-      account = passOver(forget(account, settledMs), [], readMs, range);
-      nextMs = page.nextMs ?? (isBeyond ? undefined : toMs);
-      if (page.nextMs === undefined || isBeyond)
-        limit = isBeyond ? Math.min(mostValues, limit * 8) : deciding;
-    }
-    yield account.intervals.filter(reaches);
-  }
-
-  /** What was believed before a range, as far as what is believed in it depends on that, and from when on that is certain. */
-  async #before(
-    name: RegisterName,
-    life: readonly LifeEntry[],
-    range: TimeRange,
-  ): Promise<{ account: MeterAccount; anchorMs: number }> {
-    const { spans } = readLife(life);
-    const { everyMs = dayMs } = this.#parts.registry.device(name.device) ?? {};
-    const firstMs = spans[0]?.fromMs ?? Number.POSITIVE_INFINITY;
-    const toMs = range.fromMs;
-    const none = readMeter(life, [], this.#parts.clock(), this.#options(name));
-    for (let backMs = Math.min(2 * dayMs, 40 * everyMs); ; backMs *= 8) {
-      const isAll = backMs > 2_000 * dayMs || toMs - backMs <= firstMs;
-      const fromMs = isAll ? Math.min(firstMs, toMs) : toMs - backMs;
-      const search = new AnchorSearch(spans, { fromMs, toMs });
-      let account = none;
-      for (let nextMs: number | undefined = fromMs; nextMs !== undefined;) {
-        const page = await this.#page(name, { fromMs: nextMs, toMs }, mostValues);
-        const last = page.readings.at(-1);
-        search.take(page.readings);
-        if (last) account = passOver(account, page.readings, last.timeMs, range);
-        ({ nextMs } = page);
-      }
-      const anchorMs = isAll ? Number.NEGATIVE_INFINITY : search.foundMs;
-      if (anchorMs !== undefined) return { account, anchorMs };
-    }
-  }
-
-  /** Readings in a range, oldest first; others have their turn before. */
-  async #page(
-    name: RegisterName,
-    range: TimeRange,
-    limit: number,
-  ): Promise<{ readings: Reading[]; nextMs: number | undefined }> {
-    await setImmediate();
-    const { items, nextMs } = await this.#parts.history.counter({ ...name, ...range, limit });
-    return { readings: items.map(readingOf), nextMs };
-  }
-
-  #options({ device }: RegisterName): MeterOptions {
-    const expectedMs = this.#parts.registry.device(device)?.everyMs;
-    return { waitMs: this.#parts.waitMs, ...given({ expectedMs }) };
-  }
 }
 
 /** Opens what is written of meters in `state`, and works out their amounts. */
 export function openMetering(parts: Omit<MeteringParts, "entries"> & { state: StateStore }): Metering {
   return new Metering({ ...parts, entries: new MeterEntries(parts.state) });
-}
-
-/** A value as a reading; those of one moment stand in the order of their receipt, which sealing keeps. */
-function readingOf({ timeMs, value, receivedMs }: CounterValue): Reading {
-  return { timeMs, value, sequence: receivedMs };
 }
 
 /** The register that follows another: what isn't said of it is as it was, but for the width. */

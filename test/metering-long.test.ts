@@ -34,13 +34,14 @@ afterEach(async () => {
 });
 
 type Counter = (query: CounterQuery) => CounterPage;
-const meteringOf = (device: DeviceEntry, nowMs: number, counter: Counter): Metering =>
+const meteringOf = (device: DeviceEntry, nowMs: number, mostUndecided: number, counter: Counter): Metering =>
   new Metering({
     history: { counter: async (query) => counter(query) },
     registry: { device: () => device },
     entries: new MeterEntries(state),
     waitMs,
     clock: () => nowMs,
+    mostUndecided,
   });
 
 /** What a register does: it stands still, counts, dithers, jumps, falls, begins anew, or nothing is heard of it. */
@@ -68,6 +69,7 @@ const story = fc.array(stretch, { minLength: 1, maxLength: 12 }).map((stretches)
 
 test("amounts of any range are those that all readings give, however few of them are looked at at once", async () => {
   const some = fc.integer({ min: 0, max: 200 });
+  let devices = 0;
   await fc.assert(
     fc.asyncProperty(
       story,
@@ -75,14 +77,17 @@ test("amounts of any range are those that all readings give, however few of them
       some,
       some,
       fc.integer({ min: 1, max: 40 }),
-      async (items, digits, from, length, few) => {
-        const device = deviceOf(quarterMs, digits);
+      fc.constantFrom(1, 5, 1_000),
+      fc.option(fc.integer({ min: 0, max: 150 })),
+      async (items, digits, from, length, few, undecided, exchanged) => {
+        const device = { ...deviceOf(quarterMs, digits), id: `d${(devices += 1)}` };
+        const meter = { ...name, device: device.id };
         const nowMs = noonMs + 160 * quarterMs;
         const [fromMs, toMs] = [
           noonMs + from * quarterMs - 1,
           noonMs + (from + length) * quarterMs + minuteMs,
         ];
-        const metering = meteringOf(device, nowMs, (query) => {
+        const metering = meteringOf(device, nowMs, undecided, (query) => {
           const found = items.filter(({ timeMs }) => timeMs >= query.fromMs && timeMs < query.toMs);
           const most = Math.min(few, query.limit);
           return { items: found.slice(0, most), nextMs: found[most]?.timeMs };
@@ -92,9 +97,16 @@ test("amounts of any range are those that all readings give, however few of them
           value,
           sequence: receivedMs,
         }));
-        const life = [beginningOf(device, name.quantity, "kWh")];
+        if (exchanged !== null) {
+          const timeMs = noonMs + exchanged * quarterMs + minuteMs;
+          const [final, start] = [600, 3];
+          const said = { kind: "exchanged", why: "calibration", register: { serial: "E-2" } } as const;
+          await metering.append(meter, { ...said, timeMs, final, start }, "ewa");
+        }
+        const written = metering.entries(device.id).map(({ entry }) => entry);
+        const life = [beginningOf(device, name.quantity, "kWh"), ...written];
         const whole = readMeter(life, readings, nowMs, { waitMs, expectedMs: quarterMs });
-        expect(await metering.amounts({ ...name, fromMs, toMs, limit: 1_000 })).toEqual(
+        expect(await metering.amounts({ ...meter, fromMs, toMs, limit: 1_000 })).toEqual(
           whole.intervals.filter((one) => one.toMs > fromMs && one.fromMs < toMs),
         );
       },
@@ -116,7 +128,7 @@ test.each(standing)("a register $register is read through in pages that don't ad
   const endMs = noonMs + count * everyMs;
   const heaps: number[] = [];
   let turns = 0;
-  const metering = meteringOf(deviceOf(everyMs, 5), endMs, ({ fromMs, toMs, limit }) => {
+  const metering = meteringOf(deviceOf(everyMs, 5), endMs, 20_000, ({ fromMs, toMs, limit }) => {
     const first = Math.max(0, Math.ceil((fromMs - noonMs) / everyMs));
     const end = Math.min(count, Math.ceil((toMs - noonMs) / everyMs), first + limit);
     const items = Array.from({ length: Math.max(0, end - first) }, (_unused, index) => {
@@ -138,6 +150,10 @@ test.each(standing)("a register $register is read through in pages that don't ad
     const found = await metering.amounts({ ...name, fromMs, toMs: fromMs + dayMs, limit: 1_000 });
     expect(found.length).toBeGreaterThan(0);
   }
+  // All of it: what isn't decided of it doesn't add up either.
+  const steps = { step: "day", timeZone: "Europe/Warsaw" } as const;
+  const days = await metering.steps({ ...name, fromMs: noonMs, toMs: endMs, ...steps });
+  expect(days.length).toBeGreaterThan(0);
   clearImmediate(next);
   expect(heaps.length).toBeGreaterThan(8);
   expect(Math.max(...heaps) - (heaps[0] ?? 0)).toBeLessThan(25);
