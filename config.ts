@@ -51,6 +51,14 @@ const tls = z.strictObject({
   keyFile: z.string().describe("private key, PEM; relative to this file"),
 });
 
+const addresses = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6(), z.literal("loopback")]);
+const proxy = z
+  .string()
+  .refine(
+    (text) => addresses.safeParse(text).success,
+    "an address, a network such as 10.0.0.0/8, or loopback",
+  );
+
 const influx = z.strictObject({
   url: z
     .url()
@@ -92,7 +100,17 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe("the front door"),
   http: z
-    .strictObject({ port: port.default(8080).describe("port of the API and the page; 0 takes a free one") })
+    .strictObject({
+      port: port.default(8080).describe("port of the API and the page; 0 takes a free one"),
+      trustProxy: z
+        .array(proxy)
+        .min(1)
+        .optional()
+        .describe(
+          "addresses of proxies before us, whose X-Forwarded-For and -Proto count; none unless given",
+        ),
+      open: z.boolean().default(false).describe("whether anybody may see what the role public may"),
+    })
     .prefault({})
     .describe("API and page"),
   limits: z

@@ -202,7 +202,7 @@ async function openWorks(options: WorksOptions, door: Peer<DoorCalls>) {
     const { startServer } = await serverRoom;
     const server = await startServer({
       host: config.host,
-      port: config.http.port,
+      ...config.http,
       view: opened.view,
       limits: { connections: options.httpConnections },
       version: readVersion(),

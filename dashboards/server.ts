@@ -53,7 +53,7 @@ export interface ServerParts {
   /** Lets everybody have the role `public`: a city that opens its vocabulary and places. */
   open?: boolean;
   /** Proxies whose `X-Forwarded-*` are believed: addresses or networks. */
-  trustProxy?: string[];
+  trustProxy?: string[] | undefined;
 }
 
 /** How the server listens; port 0 takes a free one. */

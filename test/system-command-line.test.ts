@@ -79,7 +79,7 @@ test("a faulty configuration is refused with every fault, its line and its remed
   writeFileSync(
     file,
     "mqtt:\n  port: 70000\nlimits:\n  messageBytes: much\nunheard: 1\nhistory: { memory: 400KB }\nhomeAssistant: { every: 60d }\ninflux: { url: nonsense, token: x }\n" +
-      "http: { port: '${UNSET_PORT}' }\n",
+      "http: { port: '${UNSET_PORT}', trustProxy: [proxy] }\n",
   );
   const { code, stderr } = await runObieg(["check-config", file]);
   expect(code).toBe(2);
@@ -87,6 +87,7 @@ test("a faulty configuration is refused with every fault, its line and its remed
     ...[2, 4, 5, 6, 7, 8, 9].map((line) => `faulty.yaml:${line}:`),
     "UNSET_PORT",
     "between 16MB and 64GB",
+    "10.0.0.0/8",
     "between 1s and 1d",
     "unheard",
     "512MiB",
