@@ -1,6 +1,6 @@
-import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { ObiegError } from "./error.js";
+import { plainOf, readYamlText } from "./yaml-text.js";
 
 /** One fault of a file: where it stands and what to write instead. Lines and columns from 1. */
 export interface FileFault {
@@ -64,55 +64,58 @@ function messageOf(issue: z.core.$ZodIssue): string {
   return messages.length === 0 ? issue.message : [...new Set(messages)].join(", or ");
 }
 
+/** The error that tells every fault, in the order of the file. */
+function refusal(code: string, faults: FileFault[]): ObiegError {
+  faults.sort((one, other) => one.line - other.line || one.column - other.column);
+  const lines = faults.map(
+    ({ file, line, column, path, message }) =>
+      `${file}:${line}:${column}: ${path === "" ? "" : `${path}: `}${message}`,
+  );
+  return new ObiegError(code, lines.join("\n"), { detail: { faults } });
+}
+
 /**
  * Reads a YAML text against a schema.
  * Throws an {@link ObiegError} of the given code with every fault at once, in `detail.faults` ({@link FileFault}[]).
  */
 export function parseYamlFile<S extends z.ZodType>(text: string, options: YamlFileOptions<S>): z.output<S> {
   const { file, schema, env } = options;
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const faults: FileFault[] = document.errors.map((error) => {
-    const { line, col } = lines.linePos(error.pos[0]);
-    return { file, line, column: col, path: "", message: error.message.split("\n")[0] ?? error.message };
-  });
-  const place = (path: readonly PropertyKey[]): { line: number; col: number } => {
+  const read = readYamlText(text);
+  if ("faults" in read)
+    throw refusal(
+      options.code,
+      read.faults.map((one) => ({ file, ...one, path: "" })),
+    );
+  const { document, placeOf } = read;
+  const faults: FileFault[] = [];
+  const place = (path: readonly PropertyKey[]): { line: number; column: number } => {
     for (let depth = path.length; depth > 0; depth -= 1) {
       const node = document.getIn(path.slice(0, depth), true) as
         | { range?: [number, number, number] }
         | undefined;
-      if (node?.range) return lines.linePos(node.range[0]);
+      if (node?.range) return placeOf(node.range[0]);
     }
-    return { line: 1, col: 1 };
+    return { line: 1, column: 1 };
   };
   const report: FaultReport = (path, message) => {
-    const { line, col } = place(path);
-    faults.push({ file, line, column: col, path: path.map(String).join("."), message });
+    faults.push({ file, ...place(path), path: path.map(String).join("."), message });
   };
-  if (faults.length === 0) {
-    const raw = expand(
-      document.toJS({ maxAliasCount: 100 }) ?? {},
-      env,
-      [],
-      report,
-      options.isLiteral ?? (() => false),
-    );
-    const parsed = schema.safeParse(raw);
-    options.also?.(raw, report);
-    if (parsed.success && faults.length === 0) return parsed.data;
-    for (const issue of parsed.error?.issues ?? []) {
-      if (issue.code !== "unrecognized_keys") report(issue.path, messageOf(issue));
-      else
-        for (const key of issue.keys)
-          report([...issue.path, key], `unknown key "${key}": ${options.unknownKey}`);
-    }
+  let plain: unknown;
+  try {
+    plain = document.contents ? plainOf(document.contents, document) : undefined;
+  } catch (error) {
+    report([], error instanceof Error ? error.message : "can't be read");
+    throw refusal(options.code, faults);
   }
-  faults.sort((one, other) => one.line - other.line || one.column - other.column);
-  throw new ObiegError(
-    options.code,
-    faults
-      .map((f) => `${f.file}:${f.line}:${f.column}: ${f.path === "" ? "" : `${f.path}: `}${f.message}`)
-      .join("\n"),
-    { detail: { faults } },
-  );
+  const raw = expand(plain ?? {}, env, [], report, options.isLiteral ?? (() => false));
+  const parsed = schema.safeParse(raw);
+  options.also?.(raw, report);
+  if (parsed.success && faults.length === 0) return parsed.data;
+  for (const issue of parsed.error?.issues ?? []) {
+    if (issue.code !== "unrecognized_keys") report(issue.path, messageOf(issue));
+    else
+      for (const key of issue.keys)
+        report([...issue.path, key], `unknown key "${key}": ${options.unknownKey}`);
+  }
+  throw refusal(options.code, faults);
 }

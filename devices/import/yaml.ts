@@ -1,4 +1,5 @@
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { isMap, isScalar, isSeq, type Node } from "yaml";
+import { plainOf, readYamlText } from "../yaml-text.js";
 import { textOfFile } from "./csv.js";
 import { type ImportFault, type ImportFile, type ImportRow, mostRows } from "./fault.js";
 
@@ -7,17 +8,10 @@ import { type ImportFault, type ImportFile, type ImportRow, mostRows } from "./f
  * Guarantee: never throws on any bytes; every fault has its line and column.
  */
 export function readYaml(bytes: Uint8Array): ImportFile {
-  const lines = new LineCounter();
-  const document = parseDocument(textOfFile(bytes), { lineCounter: lines });
-  const at = (offset: number): { line: number; column: number } => {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
-  };
-  const broken = document.errors.map((error): ImportFault => {
-    const message = error.message.split("\n")[0] ?? "";
-    return { ...at(error.pos[0]), code: "yaml-broken", field: "", message };
-  });
-  if (broken.length > 0) return { rows: [], faults: broken };
+  const read = readYamlText(textOfFile(bytes));
+  if ("faults" in read)
+    return { rows: [], faults: read.faults.map((one) => ({ ...one, code: "yaml-broken", field: "" })) };
+  const { document, placeOf: at } = read;
   const root = document.contents;
   const list = isMap(root) ? root.get("devices", true) : root;
   const whole = (code: string, message: string): ImportFile => ({
@@ -46,7 +40,7 @@ export function readYaml(bytes: Uint8Array): ImportFile {
     }
     let said: unknown;
     try {
-      said = node.toJS(document, { maxAliasCount: 100 });
+      said = plainOf(node, document);
     } catch (error) {
       const message = error instanceof Error ? error.message : "can't be read";
       faults.push({ ...start, code: "yaml-broken", field: "", message });
