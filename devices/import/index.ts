@@ -1,7 +1,8 @@
 import type { ImportFile } from "./fault.js";
 
 export { type ImportFault, type ImportFile, type ImportRow, mostRows } from "./fault.js";
-export { type ImportPlan, planImport, type PlannedDevice } from "./plan.js";
+export type { PlannedDevice } from "./candidate.js";
+export { type ImportPlan, planImport } from "./plan.js";
 
 /** What a file of devices is written in. */
 export type ImportFormat = "csv" | "yaml";

@@ -1,12 +1,8 @@
 import { canonical } from "../canonical.js";
 import { deviceSchema } from "../device.js";
-import { identifierKey } from "../identifier.js";
-import { parentFault } from "../meter.js";
 import type { DeviceEntry, RegistryView } from "../registry.js";
+import { type Candidate, faultAt, misfits, type PlannedDevice } from "./candidate.js";
 import type { ImportFault, ImportFile, ImportRow } from "./fault.js";
-
-/** A device that is to be put into the registry. */
-export type PlannedDevice = Omit<DeviceEntry, "sinceMs">;
 
 /** What an import would do. */
 export interface ImportPlan {
@@ -16,11 +12,6 @@ export interface ImportPlan {
   unchanged: number;
   /** In the order of the file. */
   faults: ImportFault[];
-}
-
-interface Candidate {
-  row: ImportRow;
-  device: PlannedDevice;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -58,17 +49,6 @@ const entryOf = (known: DeviceEntry | undefined): Record<string, unknown> => {
   return { ...rest, ...(everyMs === undefined ? {} : { every: everyMs }) };
 };
 
-const faultAt = (
-  row: ImportRow,
-  path: readonly PropertyKey[],
-  code: string,
-  message: string,
-): ImportFault => ({
-  ...row.placeOf(path),
-  code,
-  message: message.slice(0, 300),
-});
-
 /** The device that a row makes of what is known, or its faults. */
 function candidateOf(row: ImportRow, registry: RegistryView, faults: ImportFault[]): Candidate[] {
   const { id } = row.said;
@@ -97,56 +77,6 @@ function candidateOf(row: ImportRow, registry: RegistryView, faults: ImportFault
   ];
 }
 
-/** Holds candidates against one another and the registry: ids, places, identifiers, meters upstream. */
-function checkTogether(
-  candidates: readonly Candidate[],
-  registry: RegistryView,
-): Map<ImportRow, ImportFault> {
-  const faults = new Map<ImportRow, ImportFault>();
-  const fault = (row: ImportRow, path: readonly PropertyKey[], code: string, message: string): void => {
-    if (!faults.has(row)) faults.set(row, faultAt(row, path, code, message));
-  };
-  const byId = new Map<string, Candidate>();
-  const identified = new Map<string, Candidate>();
-  for (const candidate of candidates) {
-    const { row, device } = candidate;
-    const twin = byId.get(device.id);
-    if (twin)
-      fault(
-        row,
-        ["id"],
-        "id-twice",
-        `${device.id} stands in line ${twin.row.line} already: keep one of them`,
-      );
-    else byId.set(device.id, candidate);
-    if (!registry.place(device.place))
-      fault(
-        row,
-        ["place"],
-        "place-not-found",
-        `${device.place} isn't among the places: see GET /api/v1/places`,
-      );
-  }
-  const find = (id: string): PlannedDevice | undefined => byId.get(id)?.device ?? registry.device(id);
-  for (const candidate of candidates) {
-    const { row, device } = candidate;
-    for (const [scheme, text] of Object.entries(device.identifiers ?? {})) {
-      const key = identifierKey(scheme, text);
-      const twin = identified.get(key);
-      const holder = registry.byIdentifier(scheme, text);
-      const path = ["identifiers", scheme];
-      if (twin)
-        fault(row, path, "identifier-twice", `line ${twin.row.line} (${twin.device.id}) gives the same`);
-      else if (holder && holder.id !== device.id && !byId.has(holder.id))
-        fault(row, path, "identifier-taken", `it is ${holder.id}'s already: take it from there first`);
-      else identified.set(key, candidate);
-    }
-    const wrong = parentFault(device, find);
-    if (wrong) fault(row, ["meter", "parent"], "parent-invalid", wrong);
-  }
-  return faults;
-}
-
 /**
  * Says what a file's rows make of the registry: each adds a device, or changes of a known one what its columns say. With `skipFaulty`
  * rows at fault are left out, and so are those that need one of them; without it a fault anywhere leaves nothing to be done.
@@ -155,18 +85,14 @@ function checkTogether(
 export function planImport(file: ImportFile, registry: RegistryView, skipFaulty: boolean): ImportPlan {
   const faults = [...file.faults];
   const atFault = new Set(file.faults.map(({ line }) => line));
-  let candidates = file.rows.flatMap((row) => {
+  const all = file.rows.flatMap((row) => {
     const before = faults.length;
     const found = atFault.has(row.line) ? [] : candidateOf(row, registry, faults);
     return faults.length === before ? found : [];
   });
-  for (;;) {
-    const found = checkTogether(candidates, registry);
-    faults.push(...found.values());
-    if (found.size === 0) break;
-    candidates = candidates.filter(({ row }) => !found.has(row));
-    if (!skipFaulty) break;
-  }
+  const unfit = misfits(all, registry, skipFaulty);
+  for (const fault of unfit.values()) faults.push(fault);
+  const candidates = all.filter((one) => !unfit.has(one));
   faults.sort((one, other) => one.line - other.line || one.column - other.column);
   const plan: ImportPlan = { added: [], changed: [], unchanged: 0, faults };
   if (faults.length > 0 && !skipFaulty) return plan;
