@@ -6,3 +6,7 @@ export function canonical(value: unknown): string {
       : item,
   );
 }
+
+/** True for values that say the same; the same object isn't looked into. */
+export const isSame = (one: unknown, other: unknown): boolean =>
+  one === other || canonical(one) === canonical(other);

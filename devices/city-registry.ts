@@ -1,5 +1,5 @@
 import type { Database } from "lmdb";
-import { canonical } from "./canonical.js";
+import { isSame } from "./canonical.js";
 import type { Channel } from "./channel.js";
 import type { CityFile } from "./city.js";
 import { checkTimeZone, type CityEntry, emptyCity } from "./city-entry.js";
@@ -283,7 +283,7 @@ export class CityRegistry implements RegistryView {
     };
     for (const [key, value] of wanted) {
       if (!this.#entries.has(key)) diff.added.push(entry(key));
-      else if (canonical(this.#entries.get(key)) !== canonical(value)) diff.changed.push(entry(key));
+      else if (!isSame(this.#entries.get(key), value)) diff.changed.push(entry(key));
     }
     for (const key of this.#entries.keys()) if (!wanted.has(key)) diff.removed.push(entry(key));
     return diff;

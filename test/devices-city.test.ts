@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type FileFault, ObiegError, openRegistry, parseCity, verifySecret } from "../devices/index.js";
 import { openState, type StateStore } from "../ingest/stores/state.js";
 import { demoCityRead } from "./simulator-city.js";
@@ -58,6 +58,19 @@ test("the demo city is whole", () => {
   const city = demoCityRead();
   expect(city.devices.length).toBeGreaterThanOrEqual(30);
   expect(city.places.filter(({ kind }) => kind === "district")).toHaveLength(3);
+});
+
+test("a change of one device looks into that device, not into all there are", async () => {
+  const registry = openRegistry(state, () => 1);
+  await registry.apply(parseCity(good, outside), "ewa");
+  const device = (n: number) => ({ id: `em-${n}`, class: "bin" as const, place: "krakow" });
+  await registry.putDevices(() => Array.from({ length: 500 }, (_, n) => device(n)), "ewa");
+  const written = vi.spyOn(JSON, "stringify");
+  const { changed } = await registry.putDevice({ ...device(7), name: "Seven" }, "ewa");
+  const count = written.mock.calls.length;
+  written.mockRestore();
+  expect(count).toBeLessThan(50);
+  expect(changed).toEqual([{ kind: "device", id: "em-7" }]);
 });
 
 test("names every fault at once, with its line", () => {
