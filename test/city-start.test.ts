@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { applyCity } from "../city-start.js";
-import { type CityRegistry, openRegistry, verifySecret } from "../devices/index.js";
+import { type CityRegistry, openRegistry, readCityFile, verifySecret } from "../devices/index.js";
 import { openState, type StateStore } from "../ingest/stores/state.js";
 import { makeFolder, removeFolder } from "./support/obieg.js";
 
@@ -59,6 +59,31 @@ test("a start over the city file that was applied last, and over nothing that ch
   expect(await start()).toBe(false);
   expect(registry.revision).toBe(revision);
   expect(registry.device("bin-1")).toMatchObject({ place: "krakow", everyMs: 900_000 });
+});
+
+test("from a start on a city of another time zone is refused, and looked at either; its own is taken", async () => {
+  await start();
+  const read = (text: string) => {
+    put("city.yaml", text);
+    return readCityFile(join(folder, "city.yaml"), process.env);
+  };
+  const elsewhere = read(city.replace("Europe/Warsaw", "Europe/Berlin"));
+  const refused = {
+    code: "time-zone-kept",
+    message: expect.stringMatching(/Warsaw.*Berlin.*--city/) as string,
+  };
+  await expect(registry.apply(elsewhere, "anna")).rejects.toMatchObject(refused);
+  await expect(registry.diff(elsewhere)).rejects.toMatchObject(refused);
+  expect(registry.city.timeZone).toBe("Europe/Warsaw");
+  expect((await registry.apply(read(city), "anna")).removed).toEqual([]);
+  // Nothing is sealed yet: the next start may begin in another zone.
+  put("city.yaml", city.replace("Europe/Warsaw", "Europe/Berlin"));
+  await start();
+  expect(registry.city.timeZone).toBe("Europe/Berlin");
+  mkdirSync(join(folder, "history/2026"), { recursive: true });
+  put("history/2026/2026-06-05.r1.parquet", "a sealed day");
+  put("city.yaml", city);
+  await expect(start()).rejects.toMatchObject({ code: "time-zone-kept" });
 });
 
 test("a start reads the city file again once its text, a secret, a decoder or the environment changed", async () => {

@@ -186,19 +186,6 @@ test("a YAML fault and a secret that can't be read are named", () => {
   ]);
 });
 
-test("once its time zone is kept a city of another one is refused, and looked at either", async () => {
-  const registry = openRegistry(state, () => 0);
-  await registry.apply(parseCity(good, outside), "anna");
-  registry.keepTimeZone("do that instead");
-  const elsewhere = parseCity(good.replace("Europe/Warsaw", "Europe/Berlin"), outside);
-  expect(elsewhere.city.timeZone).toBe("Europe/Berlin");
-  const refused = { code: "time-zone-kept", message: expect.stringMatching(/: do that instead$/) };
-  await expect(registry.apply(elsewhere, "anna")).rejects.toMatchObject(refused);
-  await expect(registry.diff(elsewhere)).rejects.toMatchObject(refused);
-  expect(registry.city.timeZone).toBe("Europe/Warsaw");
-  expect((await registry.apply(parseCity(good, outside), "anna")).changed).toEqual([]);
-});
-
 test("the registry applies, differs, changes, remembers who, and survives a restart", async () => {
   let now = 1_000;
   const city = parseCity(good, outside);

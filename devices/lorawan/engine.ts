@@ -10,6 +10,7 @@ import {
   type QuickJSSyncVariant,
 } from "quickjs-emscripten-core";
 import type { Fault } from "../codec.js";
+import { shortText } from "../short-text.js";
 import { conventions, realm } from "./realm.js";
 
 /** Bounds that every call keeps. */
@@ -56,7 +57,7 @@ const mib = 2 ** 20;
 /** Constants and variables of the engine end well below this (at 90,208); between here and the top of the stack is only stack. */
 const lowBytes = 128 * 2 ** 10;
 const fault = (code: string, detail: string): { fault: Fault } => ({
-  fault: { code, path: "", detail: detail.slice(0, 300) },
+  fault: { code, path: "", detail: shortText(detail, 300) },
 });
 
 interface EngineExports {

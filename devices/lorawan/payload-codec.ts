@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Fault } from "../codec.js";
 import { ObiegError } from "../error.js";
+import { shortText } from "../short-text.js";
 import { Engine, type EngineLimits } from "./engine.js";
 
 /** Any value of JSON. */
@@ -124,6 +125,6 @@ const linesOf = (value: Json | undefined): string[] =>
 
 function faultOf({ code, path, detail }: JsonObject): Fault {
   const text = (value: Json | undefined, most: number): string =>
-    typeof value === "string" ? value.slice(0, most) : "";
+    typeof value === "string" ? shortText(value, most) : "";
   return { code: text(code, 40), path: text(path, 1_200), detail: text(detail, 300) };
 }
